@@ -9,6 +9,7 @@
 mod cli;
 mod programs;
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,8 +19,8 @@ use tracing_subscriber::EnvFilter;
 
 use cli::log_lines::{LastLines, LogFormat, LogLines};
 use cli::{
-    attest, audit, connect, fsck, govern, health, init, keygen, keys, lead, mirror, monitor,
-    receipt, serve, submit, sweep,
+    attest, audit, config, connect, doctor, fsck, govern, health, init, keygen, keys, lead, mirror,
+    monitor, proposal, receipt, serve, shell, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
 
@@ -40,6 +41,10 @@ use programs::{auditor, bench, demo, import, witness};
         130 interrupted."
 )]
 struct Cli {
+    /// Take settings of servers that no flag and no variable gives from this file (TOML): a table for each
+    /// command, and in it flags by their names. `arborlog config` shows what is in force.
+    #[arg(long, value_name = "FILE", global = true, env = "ARBORLOG_CONFIG")]
+    config: Option<PathBuf>,
     /// Trust the certificate authorities in this file (PEM), and no others, for servers with
     /// https; without it, those that this system trusts.
     #[arg(long, value_name = "FILE", global = true, env = "ARBORLOG_CACERT")]
@@ -65,6 +70,7 @@ enum Command {
     Key(keys::KeyArgs),
     Vkey(keys::VkeyArgs),
     Init(init::InitArgs),
+    Config(config::ConfigArgs),
     Serve(Box<serve::ServeArgs>),
     Health(health::HealthArgs),
     Lead(lead::LeadArgs),
@@ -90,6 +96,10 @@ enum Command {
     Bench(bench::BenchArgs),
     Witness(witness::WitnessArgs),
     Auditor(auditor::AuditorArgs),
+    Proposal(proposal::ProposalArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 /// What is logged unless `ARBORLOG_LOG` asks for something else.
@@ -97,7 +107,7 @@ const LOG_DEFAULT: &str = "info";
 
 fn main() -> ExitCode {
     cli::keep_memory_private();
-    let (cli, json) = match read_arguments() {
+    let Read { cli, json, matches } = match read_arguments() {
         Ok(read) => read,
         Err(code) => return code,
     };
@@ -107,17 +117,39 @@ fn main() -> ExitCode {
             return cli::exit(Err(anyhow::anyhow!("a thread for the log: {error}").into()));
         }
     };
-    let done = connect::trust(cli.cacert.as_deref()).and_then(|()| run(cli.command));
+    let done = connect::trust(cli.cacert.as_deref()).and_then(|()| run(cli.command, &matches));
     drop(last_lines);
     cli::exit(cli::answered(json, done))
 }
 
-/// The command, and whether its answer is for a program. Arguments that name none, or ask for help,
-/// end the process with this code.
-fn read_arguments() -> Result<(Cli, bool), ExitCode> {
-    let read = Cli::command().try_get_matches().and_then(|matches| {
+/// What the arguments, with those of the configuration file, name.
+struct Read {
+    cli: Cli,
+    /// Whether the answer is for a program.
+    json: bool,
+    matches: ArgMatches,
+}
+
+/// Arguments that name no command, or ask for help, end the process with this code.
+fn read_arguments() -> Result<Read, ExitCode> {
+    let all: Vec<OsString> = std::env::args_os().collect();
+    let json_named = all.iter().any(|argument| argument == "--json");
+    let wrong = |failure: &cli::Failure| {
+        if json_named {
+            cli::out::write(format_args!("{}\n", failure.as_json()));
+        }
+        ExitCode::from(failure.code())
+    };
+    let command = Cli::command();
+    let arguments = config::with_file(&command, all).map_err(|failure| {
+        cli::out::write_error(format_args!("arborlog: {failure}\n"));
+        wrong(&failure)
+    })?;
+    let read = command.try_get_matches_from(&arguments.all);
+    let read = read.and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
         let json = asks_for_json(&matches);
-        Cli::from_arg_matches(&matches).map(|cli| (cli, json))
+        Ok(Read { cli, json, matches })
     });
     read.map_err(|error| {
         // To standard output what was asked for, to standard error what is wrong.
@@ -125,13 +157,11 @@ fn read_arguments() -> Result<(Cli, bool), ExitCode> {
         if !error.use_stderr() {
             return ExitCode::SUCCESS;
         }
-        let json = std::env::args_os().any(|argument| argument == "--json");
-        let words = error.render().to_string();
-        let wrong = cli::Failure::usage(words.trim_end());
-        if json {
-            cli::out::write(format_args!("{}\n", wrong.as_json()));
+        let failure = config::refused(&error, &arguments);
+        if let Some(place) = config::place_of(&error, &arguments) {
+            cli::out::write_error(format_args!("{place}\n"));
         }
-        ExitCode::from(wrong.code())
+        wrong(&failure)
     })
 }
 
@@ -171,13 +201,14 @@ fn log_to_stderr(format: LogFormat) -> std::io::Result<LastLines> {
     Ok(last_lines)
 }
 
-fn run(command: Command) -> cli::Done {
+fn run(command: Command, matches: &ArgMatches) -> cli::Done {
     match command {
         Command::Demo(args) => demo::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Key(args) => keys::key(&args),
         Command::Vkey(args) => keys::vkey(&args),
         Command::Init(args) => init::run(&args),
+        Command::Config(args) => config::show(&args, &Cli::command(), matches),
         Command::Serve(args) => serve::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Lead(args) => lead::run(&args),
@@ -203,5 +234,9 @@ fn run(command: Command) -> cli::Done {
         Command::Bench(args) => bench::run(&args),
         Command::Witness(args) => witness::run(&args),
         Command::Auditor(args) => auditor::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Proposal(args) => proposal::run(&args),
+        Command::Completions(args) => shell::completions(&args, Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
     }
 }

@@ -470,3 +470,222 @@ fn metrics_and_readiness_are_at_their_own_address_alone_when_they_have_one() {
     assert_eq!(server.stop(), 0);
     assert_eq!(curl(&format!("{admin}/healthz")).0, 0);
 }
+
+/// What a command says, and its exit code.
+fn said(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn a_flag_comes_before_a_variable_before_the_file_and_each_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("arborlog.toml");
+    let config = |text: &str, command: &mut Command| {
+        std::fs::write(&file, text).unwrap();
+        said(command.env("ARBORLOG_CONFIG", &file))
+    };
+    let text = "log-format = \"json\"\n\n[serve]\ndir = \"/nowhere\"\nlisten = \"127.0.0.1:1\"\nbody-rate = 5\n\
+                operator = \"a file\"\nmemory = \"1G\"\ntrusted-proxy = [\"10.0.0.1\", \"10.0.0.2\"]\nfollow = true\n\
+                store = \"s3://me:secret@host/b\"\n[witness]\nlisten = \"127.0.0.1:3\"\n";
+    let mut command = arborlog();
+    command
+        .env("ARBORLOG_OPERATOR", "a variable")
+        .env("ARBORLOG_LISTEN", "127.0.0.1:2")
+        .args(["config", "serve", "--listen", "127.0.0.1:3"]);
+    let (code, words, errors) = config(text, &mut command);
+    assert_eq!(code, Some(0), "{errors}");
+    let line = |name: &str| {
+        let found = words
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} = ")));
+        found
+            .unwrap_or_else(|| panic!("no {name} in {words}"))
+            .to_owned()
+    };
+    assert_eq!(line("listen"), "listen = \"127.0.0.1:3\" # a flag");
+    assert_eq!(
+        line("operator"),
+        "operator = \"a variable\" # ARBORLOG_OPERATOR"
+    );
+    let from_file = |number| format!("{}, line {number}", file.display());
+    assert_eq!(
+        line("dir"),
+        format!("dir = \"/nowhere\" # {}", from_file(4))
+    );
+    assert_eq!(
+        line("body-rate"),
+        format!("body-rate = 5 # {}", from_file(6))
+    );
+    assert!(line("memory-bytes").starts_with("memory-bytes = \"1G\""));
+    assert!(line("trusted-proxy").starts_with("trusted-proxy = [\"10.0.0.1\", \"10.0.0.2\"]"));
+    assert!(line("follow").starts_with("follow = true"));
+    assert!(line("log-format").starts_with("log-format = \"json\""));
+    assert_eq!(
+        line("segment-bytes").rsplit(" # ").next(),
+        Some("so by itself")
+    );
+    assert!(!words.contains("secret"), "{words}");
+    // What is printed is a file that says the same.
+    let mut again = arborlog();
+    let (code, printed, errors) = config(&words, again.args(["config", "serve"]));
+    assert_eq!(code, Some(0), "{errors}");
+    let settings = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.split(" # ").next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(settings(&printed), settings(&words));
+    let mut as_json = arborlog();
+    let (_, json, _) = config(text, as_json.args(["config", "--json", "serve"]));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let settings = json["settings"].as_array().unwrap();
+    let dir = settings
+        .iter()
+        .find(|setting| setting["name"] == "dir")
+        .unwrap();
+    assert_eq!(
+        (&dir["from"], &dir["line"]),
+        (&"file".into(), &4.into()),
+        "{dir}"
+    );
+}
+
+#[test]
+fn a_setting_that_there_is_not_or_that_can_t_be_is_refused_with_its_line() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("arborlog.toml");
+    for (text, says) in [
+        (
+            "[serve]\ndir = \"x\"\nlisten-to = \"y\"\n",
+            "line 3: listen-to: the command has no setting of that name; did you mean listen?",
+        ),
+        (
+            "[server]\n",
+            "line 1: server: there is no table of it; did you mean serve?",
+        ),
+        (
+            "[serve]\nfollow = \"yes\"\n",
+            "line 2: follow is true or false",
+        ),
+        (
+            "[serve]\nlisten = [\"a\"]\n",
+            "line 2: listen has one value, no list",
+        ),
+        ("[serve]\nlisten = \n", "arborlog.toml"),
+        ("[serve]\ndir = \"x\"\nmemory-bytes = \"much\"\n", "line 3"),
+        // A table of a command that is not run is looked at too.
+        ("[witness]\nlisten-on = 1\n", "line 2: listen-on"),
+        ("[serve]\ndir = \"x\"\ntls-cert = \"c\"\n", "--tls-key"),
+        (
+            "listen = \"x\"\n",
+            "line 1: listen: there is no setting of that name for all commands",
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let mut command = arborlog();
+        command.arg("--config").arg(&file).args(["serve", "--json"]);
+        let mut config = arborlog();
+        config.arg("--config").arg(&file).args(["config", "serve"]);
+        let (code, _, errors) = said(&mut config);
+        assert_eq!(code, Some(2), "{text}: {errors}");
+        assert!(errors.contains(says), "{text}: {errors}");
+    }
+    let mut absent = arborlog();
+    absent.args(["--config", "/nowhere/a.toml", "config", "serve", "x"]);
+    assert_eq!(said(&mut absent).0, Some(3));
+}
+
+#[test]
+fn the_example_of_a_configuration_file_is_one() {
+    for command in ["serve", "witness", "auditor", "monitor"] {
+        let mut config = arborlog();
+        config.args(["--config", "deploy/arborlog.toml", "config", command]);
+        let (code, words, errors) = said(&mut config);
+        assert_eq!(code, Some(0), "{command}: {errors}");
+        assert!(
+            words.contains("deploy/arborlog.toml, line "),
+            "{command}: {words}"
+        );
+    }
+}
+
+#[test]
+fn doctor_says_what_is_wrong_and_what_to_do() {
+    let ledger = Ledger::ready();
+    let dir = ledger.dir.to_str().unwrap();
+    let doctor = |args: &[&str]| {
+        let mut command = arborlog();
+        let (code, words, errors) = said(command.args(["doctor", "--json"]).args(args));
+        let lines = words
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        (code, lines.collect::<Vec<Value>>(), errors)
+    };
+    let of = |found: &[Value], check: &str| {
+        let found = found.iter().find(|one| one["check"] == check);
+        found.unwrap_or_else(|| panic!("no {check}")).clone()
+    };
+    let server = Server::start(&ledger.dir);
+    let (_, found, _) = doctor(&[dir, "--url", &server.url]);
+    for check in ["directory", "keys", "server", "intake"] {
+        assert_eq!(of(&found, check)["outcome"], "holds", "{found:?}");
+    }
+    // Another server answers any path, as a witness would, with its time.
+    let vkey = run(&[
+        "key",
+        "vkey",
+        &ledger.path("planter.pem"),
+        "w.example/w",
+        "--cosigns",
+    ]);
+    let vkey = String::from_utf8(vkey.stdout).unwrap();
+    let policy = ledger.path("policy");
+    let log = std::fs::read_to_string(ledger.dir.join("log.vkey")).unwrap();
+    let write = |url: &str| {
+        let text = format!(
+            "log {}\nwitness w {} {url}\nquorum w\n",
+            log.trim(),
+            vkey.trim()
+        );
+        std::fs::write(&policy, text).unwrap();
+    };
+    write(&server.url);
+    let (_, found, errors) = doctor(&["--policy", &policy]);
+    assert_eq!(of(&found, "witness")["outcome"], "holds", "{errors}");
+    assert_eq!(of(&found, "clock")["outcome"], "holds", "{found:?}");
+    assert_eq!(server.stop(), 0);
+    let (code, found, _) = doctor(&["--policy", &policy]);
+    assert_eq!(code, Some(1));
+    assert_eq!(of(&found, "witness")["outcome"], "false");
+    assert!(
+        of(&found, "witness")["advice"]
+            .as_str()
+            .is_some_and(|advice| !advice.is_empty())
+    );
+    let (code, found, _) = doctor(&[ledger.temp.path().to_str().unwrap()]);
+    assert_eq!(code, Some(4), "{found:?}");
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = support::run_ok(&["completions", shell]);
+        for word in ["serve", "proposal", "doctor", "cacert"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let temp = tempfile::tempdir().unwrap();
+    support::run_ok(&["man", "--out", temp.path().to_str().unwrap()]);
+    let page = |name: &str| std::fs::read_to_string(temp.path().join(name)).unwrap();
+    assert!(page("arborlog.1").contains(".TH arborlog 1"));
+    assert!(page("arborlog-serve.1").contains("ARBORLOG_LISTEN"));
+    assert!(page("arborlog-key-show.1").contains("public"));
+    assert!(support::run_ok(&["man"]).contains("arborlog"));
+}

@@ -353,3 +353,384 @@ fn tls_is_served_and_its_certificate_is_replaced_without_a_stop() {
     assert!(trusts(&server.url, &second));
     assert_eq!(server.stop(), 0);
 }
+
+/// OpenSSH's own agent, on a socket of its own.
+struct SshAgent {
+    child: std::process::Child,
+    socket: PathBuf,
+}
+
+impl SshAgent {
+    fn start(socket: &Path) -> Self {
+        let mut child = Command::new("ssh-agent")
+            .args(["-D", "-a"])
+            .arg(socket)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        while std::os::unix::net::UnixStream::connect(socket).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no ssh-agent");
+            assert!(child.try_wait().unwrap().is_none(), "ssh-agent ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Self {
+            child,
+            socket: socket.to_owned(),
+        }
+    }
+
+    /// Moves the key of a file into the agent: the public half stays, in a file beside it.
+    fn takes(&self, pem: &Path) -> PathBuf {
+        let public = arborlog::crypto::SigningKey::read(pem).unwrap().public();
+        // SSH_AGENTC_ADD_IDENTITY, by RFC 9987, section 3.2.2.
+        let mut message = vec![17];
+        let seed = secret(pem);
+        let mut add = |string: &[u8]| {
+            message.extend_from_slice(&u32::try_from(string.len()).unwrap().to_be_bytes());
+            message.extend_from_slice(string);
+        };
+        add(b"ssh-ed25519");
+        add(public.as_bytes());
+        add(&[seed.as_slice(), public.as_bytes()].concat());
+        add(b"a test");
+        let mut stream = std::os::unix::net::UnixStream::connect(&self.socket).unwrap();
+        let length = u32::try_from(message.len()).unwrap();
+        std::io::Write::write_all(&mut stream, &length.to_be_bytes()).unwrap();
+        std::io::Write::write_all(&mut stream, &message).unwrap();
+        let mut answer = [0; 5];
+        std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
+        assert_eq!(answer, [0, 0, 0, 1, 6], "SSH_AGENT_SUCCESS");
+        let public_half = pem.with_extension("pub");
+        std::fs::write(&public_half, format!("{}\n", public.to_openssh())).unwrap();
+        std::fs::remove_file(pem).unwrap();
+        public_half
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = support::arborlog();
+        command.env("SSH_AUTH_SOCK", &self.socket).args(args);
+        command
+    }
+
+    /// Runs a command: its exit code, and all that it says.
+    fn run(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = self.command(args).output().unwrap();
+        let words = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(words).unwrap())
+    }
+}
+
+impl Drop for SshAgent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+#[test]
+fn keys_in_an_ssh_agent_sign_for_logs_governors_and_platforms_and_a_lost_agent_signs_nothing() {
+    let ledger = Ledger::ready();
+    let socket = ledger.temp.path().join("agent");
+    let agent = SshAgent::start(&socket);
+    let log_key = ledger.dir.join("keys/log.pem");
+    let kept = std::fs::read(&log_key).unwrap();
+    let log_public_half = agent.takes(&log_key);
+    let governor = agent.takes(Path::new(&ledger.path("governor-1.pem")));
+    let governor = governor.to_str().unwrap();
+
+    // A governor proposes by it, and what it signed holds.
+    let proposal = ledger.path("proposal.json");
+    let fresh = ledger.path("bench.pem");
+    let grantee = support::run_ok(&["keygen", &fresh]);
+    let server = Server::start_by(agent.command(&[]), &ledger.dir, &[]);
+    let url = server.url.clone();
+    let grant = [
+        "grant",
+        "--grantee",
+        grantee.trim(),
+        "--role",
+        "platform",
+        "--holder",
+        "bench",
+        "--name",
+        "Bench",
+        "--key",
+        governor,
+        "--out",
+        &proposal,
+        "--from",
+        &url,
+    ];
+    assert_eq!(agent.run(&grant).0, Some(0));
+    let bench = agent.takes(Path::new(&fresh));
+    let bench = bench.to_str().unwrap();
+    let shown = support::run_ok(&["proposal", "show", &proposal]);
+    assert!(
+        shown.contains("must sign   1 more of the governors"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(grantee.trim()) && shown.contains("until  "),
+        "{shown}"
+    );
+    assert_eq!(
+        agent.run(&["endorse", &proposal, "--key", bench]).0,
+        Some(0)
+    );
+    let other = ledger.path("governor-2.pem");
+    support::run_ok(&["endorse", &proposal, "--key", &other]);
+    support::run_ok(&["submit", &proposal, "--to", &url]);
+
+    // A platform's load is signed by it, and the log's checkpoint over each batch.
+    let load = [
+        "bench",
+        "--to",
+        &url,
+        "--key",
+        bench,
+        "--records",
+        "20",
+        "--batch",
+        "10",
+        "--json",
+    ];
+    let (code, words) = agent.run(&load);
+    assert_eq!(code, Some(0), "{words}");
+    let line = words.lines().find(|line| line.starts_with('{')).unwrap();
+    let report: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(
+        (&report["records"], &report["batches"]),
+        (&20.into(), &2.into()),
+        "{report}"
+    );
+    // A key that real records are signed with is not taken for that.
+    let platform = ledger.path("platform.pem");
+    let (code, words) = agent.run(&["bench", "--to", &url, "--key", &platform]);
+    assert_eq!(code, Some(2), "{words}");
+    assert!(words.contains("--holder bench"), "{words}");
+
+    // Without the agent neither a writer nor the log signs, and nothing is acknowledged.
+    let remote = server.remote().retrying_for(Duration::ZERO);
+    let records = ledger.sign(&remote, &ledger.platform, &[award(1, 1)]);
+    let before = remote.text("checkpoint").unwrap();
+    drop(agent);
+    let lost = support::arborlog()
+        .env("SSH_AUTH_SOCK", &socket)
+        .args(load)
+        .output()
+        .unwrap();
+    let words = String::from_utf8(lost.stderr).unwrap();
+    assert_eq!(lost.status.code(), Some(3), "{words}");
+    assert!(words.contains("can't be reached"), "{words}");
+    let object: serde_json::Value = serde_json::from_slice(&lost.stdout).unwrap();
+    assert_eq!(object["code"], "not_signed", "{object}");
+    let refused = remote.append(&records);
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(remote.text("checkpoint").unwrap(), before);
+    assert!(matches!(
+        remote.admits(Duration::from_secs(5)),
+        Ok(arborlog::client::Health::Unwell(_))
+    ));
+    server.kill();
+    // Nor does it start.
+    let serve = [
+        "serve",
+        ledger.dir.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let output = support::arborlog()
+        .env("SSH_AUTH_SOCK", &socket)
+        .args(serve)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+
+    // With the key again, here from a variable, the same bytes are acknowledged, once.
+    std::fs::remove_file(log_public_half).unwrap();
+    let mut command = support::arborlog();
+    command
+        .env("PEM", String::from_utf8(kept).unwrap())
+        .env("ARBORLOG_LOG_KEY", "env:PEM");
+    let server = Server::start_by(command, &ledger.dir, &[]);
+    let answer = server.remote().append(&records).unwrap();
+    assert!(
+        matches!(answer, arborlog::client::BatchAnswer::Admitted(indexes) if indexes.len() == 1)
+    );
+    assert_eq!(server.stop(), 0);
+    support::run_ok(&["fsck", ledger.dir.to_str().unwrap()]);
+}
+
+#[test]
+fn an_agent_that_does_not_answer_or_answers_nonsense_signs_nothing_in_bounded_time() {
+    use arborlog::crypto::{Agent, AgentFault, Sign as _, SigningKey};
+    let temp = tempfile::tempdir().unwrap();
+    let key = SigningKey::from_seed(&[7; 32]).public();
+    let within = Duration::from_millis(100);
+    let asks = |name: &str, answer: Option<Vec<u8>>| {
+        let socket = temp.path().join(name);
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4];
+            std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
+            let mut asked = vec![0; u32::from_be_bytes(asked) as usize];
+            std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
+            match answer {
+                Some(answer) => std::io::Write::write_all(&mut stream, &answer).unwrap(),
+                // Until the one who asked goes.
+                None => drop(std::io::Read::read(&mut stream, &mut [0])),
+            }
+        });
+        let signed = Agent::new(&socket, within)
+            .key(key)
+            .unwrap()
+            .try_sign(b"a message");
+        answering.join().unwrap();
+        signed.unwrap_err().why
+    };
+    let late = asks("silent", None);
+    assert!(matches!(late, AgentFault::Late { .. }), "{late}");
+    let refused = asks("refuses", Some(vec![0, 0, 0, 1, 5]));
+    assert!(matches!(refused, AgentFault::Refused { .. }), "{refused}");
+    // The signature of another key over the same message.
+    let other = SigningKey::from_seed(&[8; 32]).sign(b"a message");
+    let mut blob = [&[0, 0, 0, 11][..], b"ssh-ed25519", &[0, 0, 0, 64]].concat();
+    blob.extend_from_slice(other.as_bytes());
+    let mut answer = vec![14, 0, 0, 0, u8::try_from(blob.len()).unwrap()];
+    answer.extend_from_slice(&blob);
+    let mut framed = u32::try_from(answer.len()).unwrap().to_be_bytes().to_vec();
+    framed.extend_from_slice(&answer);
+    for (name, answer) in [
+        ("false", framed.clone()),
+        ("cut", framed[..60].to_vec()),
+        ("huge", vec![0xff; 8]),
+        ("empty", vec![0, 0, 0, 0]),
+        ("other", b"HTTP/1.1 400 Bad Request\r\n".to_vec()),
+    ] {
+        let faulty = asks(name, Some(answer));
+        assert!(
+            matches!(faulty, AgentFault::Faulty { .. }),
+            "{name}: {faulty}"
+        );
+    }
+    let absent = Agent::new(&temp.path().join("absent"), within)
+        .key(key)
+        .unwrap();
+    let absent = absent.try_sign(b"").unwrap_err().why;
+    assert!(matches!(absent, AgentFault::Unreachable { .. }), "{absent}");
+}
+
+#[test]
+fn witnesses_and_auditors_take_the_keys_of_an_agent() {
+    let temp = tempfile::tempdir().unwrap();
+    let agent = SshAgent::start(&temp.path().join("agent"));
+    let path = |name: &str| temp.path().join(name);
+    for (command, keys) in [
+        ("witness", &["witness"][..]),
+        ("auditor", &["auditor", "notes"]),
+    ] {
+        let dir = path(command);
+        std::fs::create_dir(&dir).unwrap();
+        let mut publics = Vec::new();
+        for key in keys {
+            let pem = dir.join(format!("{key}.pem"));
+            support::run_ok(&["keygen", pem.to_str().unwrap()]);
+            publics.push(agent.takes(&pem));
+        }
+        let dir = dir.to_str().unwrap();
+        let (code, words) = agent.run(&[command, dir, "--init", "a.example/b"]);
+        assert_eq!(code, Some(0), "{words}");
+        for (public, line) in publics.iter().zip(words.lines()) {
+            let cosigns = !public.ends_with("notes.pub");
+            let vkey = ["key", "vkey", public.to_str().unwrap(), "a.example/b"];
+            let vkey = match cosigns {
+                true => support::run_ok(&[&vkey[..], &["--cosigns"]].concat()),
+                false => support::run_ok(&vkey),
+            };
+            assert_eq!(vkey.trim(), line, "{command}");
+        }
+        assert!(
+            files(Path::new(dir))
+                .iter()
+                .all(|file| !file.to_string_lossy().ends_with(".pem"))
+        );
+        // Started without the agent it says that nothing can be signed.
+        let output = support::arborlog()
+            .env("SSH_AUTH_SOCK", path("nobody"))
+            .args([command, dir, "--listen", "127.0.0.1:0"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
+}
+
+#[test]
+fn an_encrypted_key_opens_by_its_passphrase_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+    let (plain, encrypted, passphrase) =
+        (path("plain.pem"), path("encrypted.pem"), path("passphrase"));
+    let public = support::run_ok(&["keygen", &plain]);
+    std::fs::write(&passphrase, "correct horse\n").unwrap();
+    mode(&passphrase, 0o600);
+    let show = |key: &str, passphrase: Option<&str>| {
+        let mut command = support::arborlog();
+        command.args(["key", "show", key]);
+        if let Some(passphrase) = passphrase {
+            command.env("ARBORLOG_KEY_PASSPHRASE_FILE", passphrase);
+        }
+        // No terminal to ask at.
+        let output = Command::new("setsid")
+            .arg(command.get_program())
+            .args(command.get_args())
+            .envs(
+                command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .output()
+            .unwrap();
+        let words = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(words).unwrap())
+    };
+    for scheme in [&["-v2", "aes-256-cbc"][..], &["-scrypt"]] {
+        let status = Command::new("openssl")
+            .args([
+                "pkcs8",
+                "-topk8",
+                "-in",
+                &plain,
+                "-out",
+                &encrypted,
+                "-passout",
+                "pass:correct horse",
+            ])
+            .args(scheme)
+            .status()
+            .unwrap();
+        assert!(status.success(), "{scheme:?}");
+        mode(&encrypted, 0o600);
+        assert_eq!(
+            show(&encrypted, Some(&passphrase)),
+            (Some(0), public.clone())
+        );
+        let (code, words) = show(&encrypted, None);
+        assert_eq!(code, Some(3), "{words}");
+        assert!(words.contains("ARBORLOG_KEY_PASSPHRASE_FILE"), "{words}");
+        let wrong = path("wrong");
+        std::fs::write(&wrong, "battery staple\n").unwrap();
+        mode(&wrong, 0o600);
+        let (code, words) = show(&encrypted, Some(&wrong));
+        assert_eq!(code, Some(3), "{words}");
+        assert!(words.contains("the passphrase does not open it"), "{words}");
+        mode(&wrong, 0o644);
+        assert!(
+            show(&encrypted, Some(&wrong))
+                .1
+                .contains("can be read by others")
+        );
+    }
+}

@@ -5,7 +5,7 @@ use anyhow::Error;
 use arborlog::client::{
     HeadError, JournalError, LogFault, RemoteError, RemoteProblem, SubmitError,
 };
-use arborlog::crypto::KeyFileError;
+use arborlog::crypto::{KeyFileError, SignError};
 use arborlog::durable::FileError;
 use arborlog::outcome::Outcome;
 use serde_json::{Map, Value, json};
@@ -182,6 +182,11 @@ const AGAIN_WHEN_FREE: &str =
     "wait for the other process, or stop it; then run the same command again";
 const MEND_THE_FILE: &str = "mend what the error says of the file (path, permissions, space), then run the same command again";
 
+const NOT_SIGNED: Named = (
+    "not_signed",
+    "see that the ssh-agent runs, is unlocked and has the key (ssh-add -l), then run the same command again",
+);
+
 fn default_of(code: u8) -> Named {
     match code {
         CODE_WRONG_USE => ("wrong_use", CORRECT_THE_COMMAND),
@@ -215,11 +220,15 @@ fn named(error: &(dyn std::error::Error + 'static)) -> Option<Named> {
     if let Some(error) = error.downcast_ref::<KeyFileError>() {
         return match error {
             KeyFileError::Io(_) => Some(("file_failed", MEND_THE_FILE)),
+            KeyFileError::Agent(..) => Some(NOT_SIGNED),
             _ => Some((
                 "key_unusable",
                 "name another key file, or mend it as the error says",
             )),
         };
+    }
+    if error.is::<SignError>() {
+        return Some(NOT_SIGNED);
     }
     let is_file = error.is::<FileError>() || error.is::<std::io::Error>();
     is_file.then_some(("file_failed", MEND_THE_FILE))

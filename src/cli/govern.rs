@@ -5,11 +5,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::proposal_checks::check_can_succeed;
-use super::{Done, Failure, connect, read_text, words};
+use super::{Done, Failure, connect, read_text, signing, words};
 use arborlog::client::{
     BatchAnswer, CouncilInForce, IssuerHead, Proposal, ProposalError, Remote, RemoteError, today,
 };
-use arborlog::crypto::{PublicKey, SigningKey};
+use arborlog::crypto::{PublicKey, Signer, SigningKey};
 use arborlog::outcome::Outcome;
 use arborlog::record::{
     Day, GovernorSet, Index, KeyGrant, KeyRevoke, List, LogKey, Method, Origin, Policy, Record,
@@ -19,7 +19,7 @@ use arborlog::record::{
 /// Who proposes, and where the proposal goes.
 #[derive(Args)]
 pub struct Proposing {
-    /// The issuing governor's key file.
+    /// The issuing governor's key: its file; the public half of one that an ssh-agent has; or env:VARIABLE.
     #[arg(long)]
     key: PathBuf,
     /// The proposal to write; governors hand it on with `arborlog endorse`.
@@ -146,7 +146,7 @@ pub struct ProposeArgs {
 pub struct EndorseArgs {
     /// The proposal; the signature is added to it.
     proposal: PathBuf,
-    /// Your key file.
+    /// Your key: its file; the public half of one that an ssh-agent has; or env:VARIABLE.
     #[arg(long)]
     key: PathBuf,
     /// The ledger's server, which tells who governs now. Of several the address of each, with commas between or by
@@ -306,7 +306,7 @@ fn write(
     proposing: &Proposing,
     say: impl FnOnce(Option<AskedServer<'_>>, Index) -> Result<Statement, Failure>,
 ) -> Done {
-    let key = SigningKey::read(&proposing.key)?;
+    let key = signing::open(&proposing.key)?;
     let (origin, head, council, statement) = match (
         proposing.from.as_slice(),
         &proposing.origin,
@@ -366,17 +366,9 @@ fn write(
 
 pub fn endorse(args: &EndorseArgs) -> Done {
     let mut proposal = read_proposal(&args.proposal)?;
-    let key = SigningKey::read(&args.key)?;
+    let key = signing::open(&args.key)?;
     if !args.from.is_empty() {
-        let (remote, url) = (connect::to_any(&args.from), args.from.join(","));
-        let origin = remote.origin()?;
-        if origin != proposal.origin {
-            return Err(Failure::check(anyhow::anyhow!(
-                "the proposal is for {}, and {url} serves {origin}",
-                proposal.origin
-            )));
-        }
-        proposal.council = Some(remote.json("v1/governors")?);
+        proposal.council = Some(council_of(&args.from, &proposal)?);
     }
     outln!(
         "{}",
@@ -395,10 +387,27 @@ pub fn endorse(args: &EndorseArgs) -> Done {
     Ok(())
 }
 
+/// Who governs now, by the server of a proposal's ledger.
+pub fn council_of(from: &[String], proposal: &Proposal) -> Result<CouncilInForce, Failure> {
+    let (remote, url) = (connect::to_any(from), from.join(","));
+    let origin = remote.origin()?;
+    if origin != proposal.origin {
+        return Err(Failure::check(anyhow::anyhow!(
+            "the proposal is for {}, and {url} serves {origin}",
+            proposal.origin
+        )));
+    }
+    Ok(remote.json("v1/governors")?)
+}
+
 /// Reads a proposal: a file that is none is another kind of thing, and one whose signatures do not
 /// hold, or that shows something else than it signs, is false.
-fn read_proposal(path: &Path) -> Result<Proposal, Failure> {
-    Proposal::read(path).map_err(|error| {
+pub fn read_proposal(path: &Path) -> Result<Proposal, Failure> {
+    let read = match path == Path::new("-") {
+        true => Proposal::from_reader(path, std::io::stdin().lock()),
+        false => Proposal::read(path),
+    };
+    read.map_err(|error| {
         let outcome = match &error {
             ProposalError::Malformed { .. } => Outcome::NotThatKind,
             ProposalError::Misleading(_) | ProposalError::Signature { .. } => Outcome::False,
@@ -408,26 +417,31 @@ fn read_proposal(path: &Path) -> Result<Proposal, Failure> {
     })
 }
 
+/// Whose signatures it has: its issuer's first.
+pub fn signed_by(proposal: &Proposal) -> Vec<PublicKey> {
+    let endorsements = proposal.signed.endorsements().iter();
+    let endorsers = endorsements.map(|endorsement| endorsement.key);
+    std::iter::once(proposal.signed.record().issuer)
+        .chain(endorsers)
+        .collect()
+}
+
+/// The keys that it gives a task, and that have not signed.
+pub fn unsigned_named(proposal: &Proposal) -> Vec<PublicKey> {
+    let signed = signed_by(proposal);
+    let council = proposal.council.as_ref();
+    // A governor who stays need not sign the next set.
+    let governs = |key: &PublicKey| council.is_some_and(|council| council.governors.contains(key));
+    let named = proposal.named_keys().into_iter();
+    named
+        .filter(|key| !signed.contains(key) && !governs(key))
+        .collect()
+}
+
 /// Who must still sign, as far as it is known.
 fn say_who_is_missing(proposal: &Proposal) {
-    let record = proposal.signed.record();
-    let signed = |key: &PublicKey| {
-        *key == record.issuer
-            || proposal
-                .signed
-                .endorsements()
-                .iter()
-                .any(|endorsement| endorsement.key == *key)
-    };
-    let governors = proposal
-        .council
-        .iter()
-        .flat_map(|council| &council.governors);
-    for key in proposal.named_keys() {
-        // A governor who stays need not sign the next set.
-        if !signed(&key) && !governors.clone().any(|governor| *governor == key) {
-            outln!("must sign: {key}");
-        }
+    for key in unsigned_named(proposal) {
+        outln!("must sign: {key}");
     }
     match proposal.governors_missing() {
         Some(0) | None => {}
@@ -441,7 +455,7 @@ pub fn submit_governed(
     origin: &Origin,
     governors: &[SigningKey],
     statement: Statement,
-    also: Option<&SigningKey>,
+    also: Option<&Signer>,
 ) -> Result<Index, Failure> {
     let [first, others @ ..] = governors else {
         return Err(anyhow::anyhow!("there is no governor").into());
@@ -455,7 +469,10 @@ pub fn submit_governed(
         statement,
     };
     let mut proposal = Proposal::new(origin.clone(), &record, first)?;
-    for key in others.iter().chain(also) {
+    for key in others {
+        proposal = proposal.endorse(key)?;
+    }
+    if let Some(key) = also {
         proposal = proposal.endorse(key)?;
     }
     let indexes = admitted(remote.append(&[proposal.signed])?)?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::{Done, Failure, read_text, store};
+use super::{Done, Failure, read_text, signing, store};
 use arborlog::client::{Proposal, today};
-use arborlog::crypto::{PublicKey, SigningKey};
+use arborlog::crypto::{PublicKey, Signer, SigningKey};
 use arborlog::durable::{self, make_folders};
 use arborlog::log::{GenesisError, admit_genesis, admit_genesis_to, has_store};
 use arborlog::note::{SignatureType, VerifierKey};
@@ -41,6 +41,10 @@ pub struct InitArgs {
     /// How many governors must sign what governors say; all of them, if left out.
     #[arg(long)]
     quorum: Option<u8>,
+    /// The first log key: the public half of a key that an ssh-agent has, as OpenSSH writes it. It is kept as
+    /// DIR/keys/log.pub. A key is made if this is left out.
+    #[arg(long, value_name = "KEY", conflicts_with = "complete")]
+    log_key: Option<PathBuf>,
     /// Keep the ledger in this object store, which several servers may share: s3://bucket/prefix, gs://…,
     /// az://… or file:///folder, with credentials from the environment. DIR then has keys alone. The store is
     /// tried first.
@@ -64,11 +68,17 @@ pub fn run(args: &InitArgs) -> Done {
             .iter()
             .map(|text| parse_governor(text))
             .collect::<Result<Vec<_>, _>>()?;
+        let log_key = args.log_key.as_deref().map(signing::open).transpose()?;
+        let first = FirstKeys {
+            governors,
+            quorum: args.quorum,
+            log_key,
+        };
         match &args.store {
-            None => create(&args.dir, origin, programme, governors, args.quorum)?,
+            None => create(&args.dir, origin, programme, first)?,
             Some(address) => {
                 let place = (args.dir.as_path(), address.as_str());
-                create_on(place, origin, programme, governors, args.quorum)?;
+                create_on(place, origin, programme, first)?;
             }
         }
     }
@@ -127,7 +137,7 @@ fn genesis_path(dir: &Path) -> PathBuf {
 
 /// A governor who signs now, or later.
 pub enum Governor {
-    Present(SigningKey),
+    Present(Box<Signer>),
     Absent(PublicKey),
 }
 
@@ -143,19 +153,33 @@ impl Governor {
 fn parse_governor(text: &str) -> Result<Governor, Failure> {
     match text.parse() {
         Ok(key) => Ok(Governor::Absent(key)),
-        Err(_) => Ok(Governor::Present(SigningKey::read(Path::new(text))?)),
+        Err(_) => Ok(Governor::Present(Box::new(signing::open(Path::new(text))?))),
+    }
+}
+
+/// The keys with which a ledger begins.
+pub struct FirstKeys {
+    pub governors: Vec<Governor>,
+    /// How many of them must sign; all, without it.
+    pub quorum: Option<u8>,
+    /// A key that is kept elsewhere; one is made without it.
+    pub log_key: Option<Signer>,
+}
+
+impl FirstKeys {
+    /// Of governors of whom so many must sign, with a log key that is made.
+    pub fn of(governors: Vec<Governor>, quorum: u8) -> Self {
+        Self {
+            governors,
+            quorum: Some(quorum),
+            log_key: None,
+        }
     }
 }
 
 /// Makes the directory, with the genesis signed by the governors who are present and by the log's key.
-pub fn create(
-    dir: &Path,
-    origin: &Origin,
-    programme: &str,
-    governors: Vec<Governor>,
-    quorum: Option<u8>,
-) -> Done {
-    create_keys(dir, origin, programme, governors, quorum)?;
+pub fn create(dir: &Path, origin: &Origin, programme: &str, first: FirstKeys) -> Done {
+    create_keys(dir, origin, programme, first)?;
     // Its own last step writes VERSION, without which a directory is no ledger.
     DiskStore::create(dir)?;
     Ok(())
@@ -166,8 +190,7 @@ pub fn create_on(
     (dir, address): (&Path, &str),
     origin: &Origin,
     programme: &str,
-    governors: Vec<Governor>,
-    quorum: Option<u8>,
+    first: FirstKeys,
 ) -> Done {
     let blobs = store::open(address)?;
     Runtime::new()?.block_on(async {
@@ -183,18 +206,17 @@ pub fn create_on(
         }
         Ok::<_, Failure>(probe(&[blobs], ROUNDS_AT_INIT).await?)
     })?;
-    create_keys(dir, origin, programme, governors, quorum)?;
+    create_keys(dir, origin, programme, first)?;
     // A crash before this leaves a directory that no server takes for that of a ledger.
     store::note(dir, address)
 }
 
-fn create_keys(
-    dir: &Path,
-    origin: &Origin,
-    programme: &str,
-    mut governors: Vec<Governor>,
-    quorum: Option<u8>,
-) -> Done {
+fn create_keys(dir: &Path, origin: &Origin, programme: &str, first: FirstKeys) -> Done {
+    let FirstKeys {
+        mut governors,
+        quorum,
+        log_key,
+    } = first;
     if has_store(dir)? || !is_empty(dir)? {
         return Err(occupied(dir));
     }
@@ -213,7 +235,15 @@ fn create_keys(
         Some(quorum) => quorum,
         None => u8::try_from(keys.len()).map_err(Failure::usage)?,
     };
-    let log_key = SigningKey::generate()?;
+    let log_key = match log_key {
+        Some(Signer::Memory(_)) => {
+            return Err(Failure::usage(
+                "--log-key takes the public half of a key that an ssh-agent has; a log key that is a file is made by this command",
+            ));
+        }
+        Some(held) => held,
+        None => SigningKey::generate()?.into(),
+    };
     let genesis = Genesis {
         format: FormatVersion::CURRENT,
         origin: origin.clone(),
@@ -233,10 +263,11 @@ fn create_keys(
         issued_on: today(),
         statement: Statement::Genesis(genesis),
     };
-    let mut proposal = Proposal::new(origin.clone(), &record, issuer)?.endorse(&log_key)?;
+    let mut proposal =
+        Proposal::new(origin.clone(), &record, issuer.as_ref())?.endorse(&log_key)?;
     for governor in governors.iter().skip(1) {
         if let Governor::Present(key) = governor {
-            proposal = proposal.endorse(key)?;
+            proposal = proposal.endorse(key.as_ref())?;
         }
     }
     // Each step is durable before the next one begins. The key comes first: whatever names it must
@@ -244,7 +275,13 @@ fn create_keys(
     // directory that is no ledger yet; `occupied` says so to the next init.
     let keys_dir = dir.join("keys");
     make_folders(&keys_dir)?;
-    log_key.write_new(&keys_dir.join("log.pem"))?;
+    match &log_key {
+        Signer::Memory(key) => key.write_new(&keys_dir.join("log.pem"))?,
+        held => {
+            let line = format!("{}\n", held.public().to_openssh());
+            durable::create(&keys_dir.join("log.pub"), line.as_bytes())?;
+        }
+    }
     durable::create(&dir.join("origin"), format!("{origin}\n").as_bytes())?;
     let vkey = VerifierKey::new(
         origin.name().clone(),

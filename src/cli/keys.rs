@@ -2,26 +2,64 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use super::fsck::{LedgerFiles, damaged};
+use super::keygen::{self, KeygenArgs};
 use super::log_source::{self, failed, is_mirror, is_url, read_vkey};
-use super::{Done, Failure, connect, progress};
+use super::{Done, Failure, connect, progress, signing};
 use arborlog::audit::{
     AuditError, Auditor, Folder, StaticLog, TileSource, WholeError, each_entry, threads_default,
 };
-use arborlog::crypto::{PublicKey, SigningKey};
+use arborlog::crypto::{PublicKey, Signer};
 use arborlog::log::{has_store, read_origin};
-use arborlog::note::{SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey};
+use arborlog::note::{KeyName, SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey};
 use arborlog::record::{Index, Origin, Statement};
 use arborlog::store::DiskStore;
 
-/// Print the public key of a key file.
+/// Make a key, or show one: of a file, of an ssh-agent, or of a variable.
+///
+/// `arborlog key FILE` is short for `arborlog key show FILE`.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct KeyArgs {
-    /// The private key's file.
+    #[command(subcommand)]
+    what: Option<KeyCommand>,
+    #[command(flatten)]
+    show: Option<ShowArgs>,
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    New(KeygenArgs),
+    /// Print the public key.
+    Show(ShowArgs),
+    Vkey(KeyVkeyArgs),
+    /// Print the fingerprint of the public key, as `ssh-add -l` shows it.
+    Fingerprint(ShowArgs),
+}
+
+/// A key, and how it is shown.
+#[derive(Args)]
+struct ShowArgs {
+    /// The private key's file; the public half that OpenSSH writes of a key; or env:VARIABLE.
     file: PathBuf,
+    /// Print one JSON object: with the fingerprint, the line that OpenSSH writes, and where the private half is.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Print the verifier key of a key (c2sp.org/signed-note), under a name.
+#[derive(Args)]
+struct KeyVkeyArgs {
+    /// The private key's file; the public half that OpenSSH writes of a key; or env:VARIABLE.
+    file: PathBuf,
+    /// The name that it signs under: a log's origin, or a cosigner's name, such as witness.example.org/arborlog.
+    name: KeyName,
+    /// Of cosignatures (c2sp.org/tlog-cosignature), in the place of a log's signatures and audit notes.
+    #[arg(long)]
+    cosigns: bool,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -46,14 +84,51 @@ pub struct VkeyArgs {
 }
 
 pub fn key(args: &KeyArgs) -> Done {
-    let public = SigningKey::read(&args.file)?.public();
+    match (&args.what, &args.show) {
+        (Some(KeyCommand::New(args)), _) => keygen::run(args),
+        (Some(KeyCommand::Show(args)), _) | (None, Some(args)) => {
+            show(args, |public| public.to_string())
+        }
+        (Some(KeyCommand::Fingerprint(args)), _) => show(args, PublicKey::fingerprint),
+        (Some(KeyCommand::Vkey(args)), _) => key_vkey(args),
+        (None, None) => Err(Failure::usage(
+            "name a key's file, or see arborlog key --help",
+        )),
+    }
+}
+
+fn show(args: &ShowArgs, words: impl Fn(&PublicKey) -> String) -> Done {
+    let signer = signing::look_at(&args.file)?;
+    let public = signer.public();
     if args.json {
+        let kept = match signer {
+            Signer::Memory(_) => "here",
+            _ => "ssh-agent",
+        };
         outln!(
             "{}",
-            serde_json::json!({"file": args.file, "public": public})
+            serde_json::json!({
+                "file": args.file, "public": public, "fingerprint": public.fingerprint(),
+                "openssh": public.to_openssh(), "private_half": kept,
+            })
         );
     } else {
-        outln!("{public}");
+        outln!("{}", words(&public));
+    }
+    Ok(())
+}
+
+fn key_vkey(args: &KeyVkeyArgs) -> Done {
+    let public = signing::look_at(&args.file)?.public();
+    let kind = match args.cosigns {
+        true => SignatureType::CosignatureV1,
+        false => SignatureType::Ed25519,
+    };
+    let vkey = VerifierKey::new(args.name.clone(), kind, public);
+    if args.json {
+        outln!("{}", serde_json::json!({"vkey": vkey.to_string()}));
+    } else {
+        outln!("{vkey}");
     }
     Ok(())
 }

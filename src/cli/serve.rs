@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::log_source::read_vkey;
 use super::service_manager::ServiceManager;
 use super::trust::read_policy;
-use super::{Done, Failure, log_lines, store};
+use super::{Done, Failure, log_lines, signing, size, store};
 use arborlog::asking::AskingConfig;
 use arborlog::cosign::Pace;
 use arborlog::durable::{FileError, at};
@@ -72,8 +72,17 @@ pub struct ServeArgs {
     /// if the log extends it. Its folder must be there.
     #[arg(long, env = "ARBORLOG_LAST_SIGNED", value_name = "FILE")]
     last_signed: Option<PathBuf>,
+    /// A key that signs checkpoints, beside those in DIR/keys: a file, encrypted or not; the public half of a key that
+    /// an ssh-agent has; or env:VARIABLE, for one whose PEM is in a variable. Give it once for each.
+    #[arg(
+        long,
+        env = "ARBORLOG_LOG_KEY",
+        value_name = "KEY",
+        value_delimiter = ','
+    )]
+    log_key: Vec<PathBuf>,
     /// Begin a new segment of the journal after so many bytes: a start reads one to two of them.
-    #[arg(long, env = "ARBORLOG_SEGMENT_BYTES", default_value_t = SEGMENT_BYTES)]
+    #[arg(long, env = "ARBORLOG_SEGMENT_BYTES", value_parser = size::parse::<u64>, value_name = "SIZE", default_value_t = SEGMENT_BYTES)]
     segment_bytes: u64,
     /// Save the state after so many entries, or a quarter as many as there are accounts if that is
     /// more: what a start replays at most, and half as much again.
@@ -187,13 +196,13 @@ impl TlsArgs {
 #[derive(Args)]
 pub struct LimitArgs {
     /// The largest body, in bytes.
-    #[arg(long, env = "ARBORLOG_BODY_BYTES", default_value_t = Limits::default().body_bytes)]
+    #[arg(long, env = "ARBORLOG_BODY_BYTES", value_parser = size::parse::<usize>, value_name = "SIZE", default_value_t = Limits::default().body_bytes)]
     body_bytes: usize,
     /// The most records of a batch.
     #[arg(long, env = "ARBORLOG_BATCH_RECORDS", default_value_t = Limits::default().batch_records)]
     batch_records: usize,
     /// Memory for all bodies in flight, in bytes. Clients of one network have a quarter of it.
-    #[arg(long, env = "ARBORLOG_MEMORY_BYTES", default_value_t = Limits::default().memory_bytes)]
+    #[arg(long, env = "ARBORLOG_MEMORY_BYTES", visible_alias = "memory", value_parser = size::parse::<usize>, value_name = "SIZE", default_value_t = Limits::default().memory_bytes)]
     memory_bytes: usize,
     /// Seconds for a body to arrive.
     #[arg(long, env = "ARBORLOG_BODY_TIMEOUT_S", default_value_t = Limits::default().body_timeout.as_secs())]
@@ -301,6 +310,12 @@ pub fn run(args: &ServeArgs) -> Done {
             // Which checkpoint stands is for the asking to say.
             holds_checkpoint: true,
             slow_commit: Duration::from_millis(args.slow_commit_ms),
+            keys: signing::access_of_servers(),
+            log_keys: args
+                .log_key
+                .iter()
+                .map(|named| signing::open_at_server(named))
+                .collect::<Result<_, _>>()?,
         };
         let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;

@@ -33,6 +33,27 @@ impl Remote {
         self.asked_once("healthz", "ok\n", within)
     }
 
+    /// The time of day that a server says with any answer, in the form of HTTP (RFC 9110, 5.6.7); `None` if it says
+    /// none. It is asked once, for a path that need not be there.
+    ///
+    /// # Errors
+    /// [`RemoteError::Away`] when there is no answer within this time.
+    pub fn time_of_day(&self, within: Duration) -> Result<Option<String>, RemoteError> {
+        let url = format!("{}/", self.base());
+        let request = self.agent().get(&url).config();
+        let request = request.timeout_global(Some(within)).max_redirects(0);
+        let request = request
+            .max_redirects_will_error(false)
+            .http_status_as_error(false);
+        let answer = request.build().call().map_err(|error| RemoteError::Away {
+            url: url.clone(),
+            why: error.to_string(),
+            tried_for: within,
+        })?;
+        let date = answer.headers().get("date");
+        Ok(date.and_then(|date| date.to_str().ok()).map(str::to_owned))
+    }
+
     /// One answer of a probe, which says so when all is well.
     fn asked_once(&self, path: &str, well: &str, within: Duration) -> Result<Health, RemoteError> {
         let url = format!("{}/{path}", self.base());

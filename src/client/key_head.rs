@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use super::journal::{Journal, KeyRecords, Mark, Unanswered};
 use super::remote::ChainEnd;
 use super::seq_ranges::SeqRanges;
-use crate::crypto::{KeyFileError, PublicKey, SigningKey};
+use crate::crypto::{KeyAccess, KeyFileError, PublicKey, Signer, SigningKey};
 use crate::durable::{FileError, Held, at, hold, read_if_there, rename_folder, replace_secret};
 use crate::record::{Origin, Seq};
 
@@ -79,7 +79,7 @@ pub enum HeadError {
 /// An issuer's private key, and where its head is kept.
 #[derive(Clone, Debug)]
 pub struct IssuerKey {
-    key: SigningKey,
+    key: Signer,
     head: PathBuf,
 }
 
@@ -90,15 +90,23 @@ impl IssuerKey {
     /// [`KeyFileError`].
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         Ok(Self {
-            key: SigningKey::read(path)?,
+            key: SigningKey::read(path)?.into(),
             head: with_suffix(path, ".head"),
         })
     }
 
+    /// Opens the key of a file, wherever that is kept; its head is KEY.head beside the file.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn open(path: &Path, access: &KeyAccess) -> Result<Self, KeyFileError> {
+        Ok(Self::new(access.read(path)?, &with_suffix(path, ".head")))
+    }
+
     /// A key whose head is kept in this file.
-    pub fn new(key: SigningKey, head: &Path) -> Self {
+    pub fn new(key: impl Into<Signer>, head: &Path) -> Self {
         Self {
-            key,
+            key: key.into(),
             head: head.to_owned(),
         }
     }
@@ -110,7 +118,7 @@ impl IssuerKey {
     }
 
     /// The key.
-    pub fn key(&self) -> &SigningKey {
+    pub fn key(&self) -> &Signer {
         &self.key
     }
 

@@ -1,16 +1,18 @@
 //! What governors sign in different houses: a record in a file that goes from one to the next.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{PublicKey, Signature, SigningKey};
+use crate::crypto::{PublicKey, Sign, Signature};
 use crate::durable::{FileError, at, create, replace};
+use crate::ledger::ISSUED_DAYS_BEFORE_MAX;
 use crate::note::FileFault;
 use crate::record::{
-    CodecError, Correction, Endorsement, Index, Kind, Origin, Record, Remedy, SignedRecord,
+    CodecError, Correction, Day, Endorsement, Index, Kind, Origin, Record, Remedy, SignedRecord,
     SigningContext, Statement, draft,
 };
 
@@ -133,7 +135,7 @@ impl Proposal {
     ///
     /// # Errors
     /// [`ProposalError::Codec`] when the record is too long.
-    pub fn new(origin: Origin, record: &Record, key: &SigningKey) -> Result<Self, ProposalError> {
+    pub fn new(origin: Origin, record: &Record, key: &impl Sign) -> Result<Self, ProposalError> {
         let (signed, _) = draft(record, &SigningContext::new(&origin), key)?;
         Ok(Self {
             origin,
@@ -147,7 +149,7 @@ impl Proposal {
     /// # Errors
     /// [`ProposalError::Superseded`] and [`ProposalError::NotAsked`] when the ledger would refuse the
     /// record, as far as that is known; [`ProposalError::Codec`] when that key signed already.
-    pub fn endorse(self, key: &SigningKey) -> Result<Self, ProposalError> {
+    pub fn endorse(self, key: &impl Sign) -> Result<Self, ProposalError> {
         self.check_in_force()?;
         self.check_asked(&key.public())?;
         let context = SigningContext::new(&self.origin);
@@ -169,6 +171,16 @@ impl Proposal {
             Statement::LogKey(log_key) => vec![log_key.key],
             _ => Vec::new(),
         }
+    }
+
+    /// The last day on which the ledger admits it: a record is refused when it was signed too long ago.
+    pub fn admitted_until(&self) -> Day {
+        self.signed.record().issued_on.later(ISSUED_DAYS_BEFORE_MAX)
+    }
+
+    /// Whether other governors are in force, as far as it is known, than those whose signatures it asks for.
+    pub fn superseded(&self) -> bool {
+        self.check_in_force().is_err()
     }
 
     /// Whether governors may sign it beside its issuer.
@@ -274,14 +286,26 @@ impl Proposal {
     /// # Errors
     /// [`ProposalError`].
     pub fn read(path: &Path) -> Result<Self, ProposalError> {
+        Self::from_reader(path, std::fs::File::open(path).map_err(at(path))?)
+    }
+
+    /// The same of bytes from elsewhere; errors name `path`.
+    ///
+    /// # Errors
+    /// [`ProposalError`].
+    pub fn from_reader(path: &Path, reader: impl std::io::Read) -> Result<Self, ProposalError> {
         let malformed = |why: String| ProposalError::Malformed {
             path: path.to_owned(),
             why,
         };
-        if std::fs::metadata(path).map_err(at(path))?.len() > PROPOSAL_BYTES_MAX {
+        let mut bytes = Vec::new();
+        reader
+            .take(PROPOSAL_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(at(path))?;
+        if bytes.len() as u64 > PROPOSAL_BYTES_MAX {
             return Err(malformed("it is longer than any".to_owned()));
         }
-        let bytes = std::fs::read(path).map_err(at(path))?;
         // JSON has no place for either; its line ends may be any.
         if let Some(fault @ (FileFault::Utf16 | FileFault::ByteOrderMark)) = FileFault::of(&bytes) {
             return Err(malformed(fault.to_string()));

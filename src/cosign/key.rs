@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::crypto::{KeyFileError, MldsaSigningKey, SigningKey};
+use crate::crypto::{KeyAccess, KeyFileError, MldsaSigningKey, Signer, SigningKey};
 use crate::note::{
-    Checkpoint, CosignError, KeyName, SignatureType, VerifierKey, cosign, cosign_mldsa,
+    Checkpoint, CosignError, KeyName, SignatureType, VerifierKey, cosign_mldsa, try_cosign,
 };
 
 /// What kind of key a cosigner has.
@@ -31,32 +31,38 @@ impl FromStr for KeyKind {
 
 /// The key itself.
 pub(super) enum CosignerKey {
-    Ed25519(SigningKey),
+    Ed25519(Box<Signer>),
     Mldsa(MldsaSigningKey),
 }
 
 impl CosignerKey {
+    /// Makes a key and writes its file; takes the one that an ssh-agent has instead if its public half is there.
     #[cfg(feature = "random")]
-    pub(super) fn generate(kind: KeyKind) -> Result<Self, KeyFileError> {
+    pub(super) fn make(
+        kind: KeyKind,
+        path: &Path,
+        access: &KeyAccess,
+    ) -> Result<Self, KeyFileError> {
         Ok(match kind {
-            KeyKind::Ed25519 => Self::Ed25519(SigningKey::generate()?),
-            KeyKind::Mldsa => Self::Mldsa(MldsaSigningKey::generate()?),
+            KeyKind::Ed25519 => Self::Ed25519(Box::new(make_or_take(path, access)?)),
+            KeyKind::Mldsa => {
+                let key = MldsaSigningKey::generate()?;
+                key.write_new(path)?;
+                Self::Mldsa(key)
+            }
         })
     }
 
-    #[cfg(feature = "random")]
-    pub(super) fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        match self {
-            Self::Ed25519(key) => key.write_new(path),
-            Self::Mldsa(key) => key.write_new(path),
-        }
-    }
-
-    /// Reads the file of the private half of a key.
-    pub(super) fn read(path: &Path, vkey: &VerifierKey) -> Result<Self, KeyFileError> {
+    /// Opens the private half of a key: of its file, or, if that is not there, of an ssh-agent that the file of the
+    /// same name with the ending `.pub` names.
+    pub(super) fn open(
+        path: &Path,
+        vkey: &VerifierKey,
+        access: &KeyAccess,
+    ) -> Result<Self, KeyFileError> {
         Ok(match vkey.is_mldsa() {
             true => Self::Mldsa(MldsaSigningKey::read(path)?),
-            false => Self::Ed25519(SigningKey::read(path)?),
+            false => Self::Ed25519(Box::new(open_beside(path, access)?)),
         })
     }
 
@@ -76,11 +82,30 @@ impl CosignerKey {
         seen_at_s: u64,
     ) -> Result<(), CosignError> {
         match self {
-            Self::Ed25519(key) => {
-                cosign(checkpoint, name, key, seen_at_s);
-                Ok(())
-            }
+            Self::Ed25519(key) => Ok(try_cosign(checkpoint, name, key.as_ref(), seen_at_s)?),
             Self::Mldsa(key) => cosign_mldsa(checkpoint, name, key, seen_at_s),
         }
     }
+}
+
+/// Opens the key of a file, or of the public half beside it, whose private half an ssh-agent has.
+pub(super) fn open_beside(path: &Path, access: &KeyAccess) -> Result<Signer, KeyFileError> {
+    let public_half = path.with_extension("pub");
+    match !path.exists() && public_half.exists() {
+        true => access.read(&public_half),
+        false => access.read(path),
+    }
+}
+
+/// A new key, written to a file; or the one whose public half is beside that file already, and which an ssh-agent
+/// has.
+#[cfg(feature = "random")]
+pub(super) fn make_or_take(path: &Path, access: &KeyAccess) -> Result<Signer, KeyFileError> {
+    let public_half = path.with_extension("pub");
+    if public_half.exists() {
+        return access.read(&public_half);
+    }
+    let key = SigningKey::generate()?;
+    key.write_new(path)?;
+    Ok(key.into())
 }

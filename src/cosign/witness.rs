@@ -1,7 +1,7 @@
 //! A witness: its key, the logs that it watches, and what it cosigned of each, in a folder.
 //!
 //! ```text
-//! witness.pem             its private key
+//! witness.pem             its private key; or witness.pub, the public half of one that an ssh-agent has
 //! witness.vkey            its verifier key, for policies
 //! logs                    the verifier keys of the logs that it watches, one a line; # begins a comment
 //! seen/HASH               the newest checkpoint of a log that it cosigned, with its cosignature; HASH is
@@ -22,7 +22,7 @@ use super::key::CosignerKey;
 use super::key::KeyKind;
 use super::request::{AddCheckpoint, RequestError};
 use super::watched::{LogRefusal, WatchedLog};
-use crate::crypto::KeyFileError;
+use crate::crypto::{KeyAccess, KeyFileError};
 #[cfg(feature = "random")]
 use crate::durable::create;
 use crate::durable::{FileError, Held, at, hold, make_folders, read_if_there, replace};
@@ -119,14 +119,28 @@ impl Witness {
     /// [`WitnessError`].
     #[cfg(feature = "random")]
     pub fn init(dir: &Path, name: &KeyName, kind: KeyKind) -> Result<VerifierKey, WitnessError> {
+        Self::init_with(dir, name, kind, &KeyAccess::default())
+    }
+
+    /// The same; if the folder has witness.pub, the line that OpenSSH writes of a public key, the key that an
+    /// ssh-agent has is the witness's, and none is made.
+    ///
+    /// # Errors
+    /// [`WitnessError`].
+    #[cfg(feature = "random")]
+    pub fn init_with(
+        dir: &Path,
+        name: &KeyName,
+        kind: KeyKind,
+        access: &KeyAccess,
+    ) -> Result<VerifierKey, WitnessError> {
         make_folders(dir)?;
         let key_file = dir.join("witness.pem");
         let vkey_file = dir.join("witness.vkey");
         if read_if_there(&vkey_file)?.is_some() {
             return Err(WitnessError::Exists(dir.to_owned()));
         }
-        let key = CosignerKey::generate(kind)?;
-        key.write_new(&key_file)?;
+        let key = CosignerKey::make(kind, &key_file, access)?;
         let vkey = key.vkey(name);
         let logs = dir.join("logs");
         if read_if_there(&logs)?.is_none() {
@@ -145,6 +159,14 @@ impl Witness {
     /// # Errors
     /// [`WitnessError`].
     pub fn open(dir: &Path) -> Result<Self, WitnessError> {
+        Self::open_with(dir, &KeyAccess::default())
+    }
+
+    /// The same, whose key may be encrypted or in an ssh-agent.
+    ///
+    /// # Errors
+    /// [`WitnessError`].
+    pub fn open_with(dir: &Path, access: &KeyAccess) -> Result<Self, WitnessError> {
         let vkey_file = dir.join("witness.vkey");
         let Some(vkey) = read_if_there(&vkey_file)? else {
             return Err(WitnessError::NoWitness(dir.to_owned()));
@@ -159,7 +181,7 @@ impl Witness {
         let vkey: VerifierKey = String::from_utf8_lossy(&vkey)
             .parse()
             .map_err(|error| wrong(&vkey_file, 1, format!("{error}")))?;
-        let key = CosignerKey::read(&dir.join("witness.pem"), &vkey)?;
+        let key = CosignerKey::open(&dir.join("witness.pem"), &vkey, access)?;
         if key.vkey(vkey.name()) != vkey {
             let what = "it is not of the key in witness.pem".to_owned();
             return Err(wrong(&vkey_file, 1, what));

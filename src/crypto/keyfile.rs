@@ -1,6 +1,6 @@
 //! Private keys: made, kept in files that only their owner can read, and wiped after use.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::key::{PublicKey, Signature};
 use super::pem::{NotAKey, read_private_key};
+use super::sign::AgentFault;
 use crate::durable::{FileError, at, create_secret, open_to_others};
 
 /// No PKCS#8 file of a key is longer, with words around it.
@@ -38,6 +39,9 @@ pub enum KeyFileError {
     /// The file holds no private key of the kind asked for, in PKCS#8 PEM.
     #[error("{0} {1}")]
     NotAKey(PathBuf, NotAKey),
+    /// The ssh-agent that has the key of which the file has the public half did not do what it was asked.
+    #[error("{0} names a key of an ssh-agent: {1}")]
+    Agent(PathBuf, AgentFault),
     /// No randomness from the system.
     #[cfg(feature = "random")]
     #[error("the system gives no randomness: {0}")]
@@ -60,6 +64,11 @@ impl SigningKey {
     /// The key of a 32-byte seed (RFC 8032, section 5.1.5).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    #[cfg(feature = "keys")]
+    pub(super) fn of_dalek(key: ed25519_dalek::SigningKey) -> Self {
+        Self(key)
     }
 
     /// The public half.
@@ -140,21 +149,32 @@ pub(super) fn read_key_file<K>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> Result<K, NotAKey>,
 ) -> Result<K, KeyFileError> {
-    let not_a_key = |why| KeyFileError::NotAKey(path.to_owned(), why);
+    let (bytes, metadata) = read_bounded(path)?;
+    // Anybody may read a public key or a certificate: that the file holds no private one is said first.
+    let key = parse(&bytes).map_err(|why| KeyFileError::NotAKey(path.to_owned(), why))?;
+    refuse_open(path, &metadata)?;
+    Ok(key)
+}
+
+/// The bytes of a file that may hold a key, and what the system says of it.
+pub(super) fn read_bounded(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), KeyFileError> {
     let file = File::open(path).map_err(at(path))?;
-    let open = open_to_others(&file.metadata().map_err(at(path))?);
+    let metadata = file.metadata().map_err(at(path))?;
     // No longer than the capacity: a vector that grows leaves copies that are not wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES_MAX + 1));
     file.take(KEY_FILE_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(at(path))?;
     if bytes.len() > KEY_FILE_BYTES_MAX {
-        return Err(not_a_key(NotAKey::TooLong));
+        return Err(KeyFileError::NotAKey(path.to_owned(), NotAKey::TooLong));
     }
-    // Anybody may read a public key or a certificate: that the file holds no private one is said first.
-    let key = parse(&bytes).map_err(not_a_key)?;
-    match open {
+    Ok((bytes, metadata))
+}
+
+/// Refuses a private key's file that others may read.
+pub(super) fn refuse_open(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError> {
+    match open_to_others(metadata) {
         Some(mode) => Err(KeyFileError::Open(path.to_owned(), mode)),
-        None => Ok(key),
+        None => Ok(()),
     }
 }

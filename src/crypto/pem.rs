@@ -38,6 +38,17 @@ pub enum NotAKey {
         "holds an encrypted key, and no passphrase is asked for here; decrypt it into a file that only you can read: openssl pkey -in FILE -out NEW.pem"
     )]
     Encrypted,
+    /// The passphrase could not be had.
+    #[error("holds an encrypted key, and its passphrase could not be had: {0}")]
+    Passphrase(String),
+    /// The passphrase is another key's.
+    #[error("holds an encrypted key, and the passphrase does not open it")]
+    WrongPassphrase,
+    /// It is encrypted in a way that is not read.
+    #[error(
+        "holds a key that is encrypted in a way that is not read here; encrypt it anew: openssl pkcs8 -topk8 -in FILE -out NEW.pem"
+    )]
+    OtherEncryption,
     /// OpenSSH's own form.
     #[error("holds an OpenSSH key, which is another form; make a key by: arborlog keygen NEW.pem")]
     OpenSsh,
@@ -74,14 +85,43 @@ const LABEL_BYTES_MAX: usize = 40;
 /// # Errors
 /// [`NotAKey`] says what is there.
 pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey, NotAKey> {
-    let der = private_key_der(bytes)?;
-    if let Some((seed, public)) = ring_halves(&der) {
+    key_of_der(&private_key_der(bytes)?)
+}
+
+/// Reads the one Ed25519 private key in a file's bytes, which a passphrase opens (RFC 8018, PBES2).
+///
+/// # Errors
+/// [`NotAKey`] says what is there.
+#[cfg(feature = "keys")]
+pub(super) fn read_encrypted_key(
+    bytes: &[u8],
+    passphrase: &[u8],
+) -> Result<ed25519_dalek::SigningKey, NotAKey> {
+    use pkcs8::{EncryptedPrivateKeyInfoRef, Error};
+    let text = text_of(bytes)?;
+    let (label, body) = only_block(text)?;
+    if label != "ENCRYPTED PRIVATE KEY" {
+        return Err(NotAKey::OtherEncryption);
+    }
+    let der = der_of(&body)?;
+    let info = EncryptedPrivateKeyInfoRef::try_from(der.as_slice())
+        .map_err(|_| NotAKey::OtherEncryption)?;
+    let key = info.decrypt(passphrase).map_err(|error| match error {
+        Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::DecryptFailed) => NotAKey::WrongPassphrase,
+        Error::EncryptedPrivateKey(_) => NotAKey::OtherEncryption,
+        // A wrong passphrase gives bytes that end as encrypted ones do by chance, once in 256 times.
+        _ => NotAKey::WrongPassphrase,
+    })?;
+    key_of_der(key.as_bytes())
+}
+
+fn key_of_der(der: &[u8]) -> Result<ed25519_dalek::SigningKey, NotAKey> {
+    if let Some((seed, public)) = ring_halves(der) {
         let key = ed25519_dalek::SigningKey::from_bytes(seed);
         let own = key.verifying_key().to_bytes() == *public;
         return own.then_some(key).ok_or(OTHER_HALF);
     }
-    let info = PrivateKeyInfoRef::try_from(der.as_slice())
-        .map_err(|_| NotAKey::Damaged("it is no PKCS#8"))?;
+    let info = PrivateKeyInfoRef::try_from(der).map_err(|_| NotAKey::Damaged("it is no PKCS#8"))?;
     if info.algorithm.oid != ED25519 {
         return Err(NotAKey::NotEd25519(algorithm_name(&info.algorithm.oid)));
     }
@@ -93,17 +133,7 @@ pub(super) fn read_private_key(bytes: &[u8]) -> Result<ed25519_dalek::SigningKey
 /// The DER of the one private key in a file's bytes. White space around lines, empty lines, and text
 /// outside the block mean nothing (RFC 7468, section 2); nor does a byte order mark.
 fn private_key_der(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotAKey> {
-    let text = match bytes {
-        [] => return Err(NotAKey::Empty),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [b'-', 0, ..] => {
-            return Err(NotAKey::Utf16);
-        }
-        // DER may be UTF-8 by chance, but its lengths and versions hold a zero, and no text does.
-        bytes if bytes.contains(&0) => return Err(NotAKey::NotText),
-        bytes => std::str::from_utf8(bytes).map_err(|_| NotAKey::NotText)?,
-    };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (label, body) = only_block(text)?;
+    let (label, body) = only_block(text_of(bytes)?)?;
     match label {
         "PRIVATE KEY" => {}
         "ENCRYPTED PRIVATE KEY" => return Err(NotAKey::Encrypted),
@@ -118,10 +148,28 @@ fn private_key_der(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotAKey> {
             });
         }
     }
+    der_of(&body)
+}
+
+fn der_of(body: &str) -> Result<Zeroizing<Vec<u8>>, NotAKey> {
     STANDARD
         .decode(body.as_bytes())
         .map(Zeroizing::new)
         .map_err(|_| NotAKey::Damaged("its base64 can't be read"))
+}
+
+/// The text of a file's bytes, without a byte order mark.
+fn text_of(bytes: &[u8]) -> Result<&str, NotAKey> {
+    let text = match bytes {
+        [] => return Err(NotAKey::Empty),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [b'-', 0, ..] => {
+            return Err(NotAKey::Utf16);
+        }
+        // DER may be UTF-8 by chance, but its lengths and versions hold a zero, and no text does.
+        bytes if bytes.contains(&0) => return Err(NotAKey::NotText),
+        bytes => std::str::from_utf8(bytes).map_err(|_| NotAKey::NotText)?,
+    };
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// Reads the seed of the one ML-DSA-44 private key in a file's bytes.

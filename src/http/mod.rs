@@ -58,7 +58,7 @@ pub use auditor::serve_auditor;
 pub use forwarded::TrustedProxies;
 pub use limits::Limits;
 pub use server::{ADMIN_CONNECTIONS, ServeError, ServeOptions, serve};
-pub use tls::{Tls, TlsError};
+pub use tls::{Tls, TlsError, certificate_ends_at};
 pub use witness::serve_witness;
 
 use crate::answer::{

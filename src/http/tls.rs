@@ -73,15 +73,31 @@ impl Tls {
     }
 }
 
+/// When the first certificate of a chain in a file ends, in seconds since 1970 UTC; `None` if one can't be read.
+///
+/// # Errors
+/// [`TlsError::Pem`] for a file that holds none.
+pub fn certificate_ends_at(certificate: &Path) -> Result<Option<u64>, TlsError> {
+    Ok(first_end(&read_chain(certificate)?))
+}
+
+fn read_chain(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = CertificateDer::pem_file_iter(certificate);
+    let chain = chain.and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    chain.map_err(|error| TlsError::Pem(certificate.to_owned(), error.to_string()))
+}
+
+fn first_end(chain: &[CertificateDer<'_>]) -> Option<u64> {
+    let ends: Option<Vec<u64>> = chain.iter().map(|der| certificate_end(der)).collect();
+    ends.and_then(|ends| ends.into_iter().min())
+}
+
 /// What the two files make, and when the first certificate of the chain ends.
 fn read(certificate: &Path, key: &Path) -> Result<(ServerConfig, Option<u64>), TlsError> {
     let pem =
         |path: &Path, why: &dyn std::fmt::Display| TlsError::Pem(path.to_owned(), why.to_string());
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| pem(certificate, &error))?;
-    let ends: Option<Vec<u64>> = chain.iter().map(|der| certificate_end(der)).collect();
-    let ends = ends.and_then(|ends| ends.into_iter().min());
+    let chain = read_chain(certificate)?;
+    let ends = first_end(&chain);
     let about = std::fs::metadata(key).map_err(|error| pem(key, &error))?;
     if let Some(mode) = open_to_others(&about) {
         return Err(TlsError::Open(key.to_owned(), mode));

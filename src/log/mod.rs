@@ -128,7 +128,7 @@ pub use signer::{LogSigner, SignerError, read_origin, vkey};
 pub use state_roots::ProvenState;
 pub use status::{Status, Vital};
 
-use crate::crypto::{MldsaSigningKey, PublicKey};
+use crate::crypto::{KeyAccess, MldsaSigningKey, PublicKey, Signer};
 use crate::ledger::State;
 use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
@@ -192,6 +192,10 @@ pub struct LogConfig {
     pub holds_checkpoint: bool,
     /// A commit that takes longer has a line of the log.
     pub slow_commit: Duration,
+    /// What opens keys of the directory that are encrypted, or in an ssh-agent.
+    pub keys: KeyAccess,
+    /// Keys that sign checkpoints, beside those of the directory.
+    pub log_keys: Vec<Signer>,
 }
 
 impl LogConfig {
@@ -208,6 +212,8 @@ impl LogConfig {
             shared: None,
             holds_checkpoint: false,
             slow_commit: Duration::from_millis(SLOW_COMMIT_MS),
+            keys: KeyAccess::default(),
+            log_keys: Vec::new(),
         }
     }
 }
@@ -302,7 +308,7 @@ impl Log {
         let shared = config.shared.as_ref();
         let signer = match shared.and_then(|shared| shared.without_key.as_ref()) {
             Some(_) => LogSigner::without_key(dir)?,
-            None => LogSigner::open(dir)?,
+            None => LogSigner::open_with(dir, config.keys.clone(), config.log_keys.clone())?,
         };
         if let Some(shared) = shared {
             return Self::start_shared(shared, signer, clock, config).await;

@@ -2,15 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::Published;
 use super::clock::Clock;
 use super::signed_before::{LastSigned, advance};
-use super::signer::LogSigner;
+use super::signer::{LogSigner, Signing};
 use super::status::StatusWriter;
-use crate::crypto::PublicKey;
+use crate::crypto::{AgentFault, PublicKey, SignError};
 use crate::ledger::State;
 use crate::record::{LogHead, TimeMs};
+
+/// How long an ssh-agent may be away, as while it is started again, before a log that needs it stops.
+const AGENT_AWAY_MAX: Duration = Duration::from_secs(2);
+const AGENT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether the newest entry of a state is a state entry.
 pub(super) fn ends_in_state(state: &State) -> bool {
@@ -44,11 +49,18 @@ impl Publisher {
         ends_in_state: bool,
     ) -> Result<Arc<Published>, String> {
         let at = TimeMs(self.clock.wall_ms());
-        let published = self
-            .signer
-            .publish(log_keys, head, ends_in_state, at)
-            .map_err(|error| error.to_string())?;
-        self.tell(published).await
+        let signing = self.signer.signing(log_keys);
+        let signing = signing.map_err(|error| error.to_string())?;
+        let published = match signing.waits() {
+            false => signing.publish(head, ends_in_state, at),
+            true => {
+                let signed = move || publish_patiently(&signing, head, ends_in_state, at);
+                let signed = tokio::task::spawn_blocking(signed).await;
+                signed.map_err(|error| error.to_string())?
+            }
+        };
+        self.tell(published.map_err(|error| error.to_string())?)
+            .await
     }
 
     /// Publishes a checkpoint that is signed: of a log whose entries are durable.
@@ -67,5 +79,26 @@ impl Publisher {
         let epoch = self.epoch.load(Ordering::Acquire);
         self.status.0.publish(Arc::clone(&published), epoch);
         Ok(published)
+    }
+}
+
+/// Signs by keys that another process holds; one that is started again is asked again.
+fn publish_patiently(
+    signing: &Signing,
+    head: LogHead,
+    ends_in_state: bool,
+    at: TimeMs,
+) -> Result<Published, SignError> {
+    let begun = Instant::now();
+    loop {
+        match signing.publish(head, ends_in_state, at) {
+            Err(error)
+                if matches!(error.why, AgentFault::Unreachable { .. })
+                    && begun.elapsed() < AGENT_AWAY_MAX =>
+            {
+                std::thread::sleep(AGENT_PAUSE);
+            }
+            signed => return signed,
+        }
     }
 }

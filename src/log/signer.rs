@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Published;
-use crate::crypto::{KeyFileError, MldsaSigningKey, PublicKey, SigningKey};
+use crate::crypto::{
+    KeyAccess, KeyFileError, MldsaSigningKey, PublicKey, SignError, Signer, SigningKey,
+};
 use crate::durable::at;
 use crate::note::{Checkpoint, SignatureType, VerifierKey};
 use crate::record::{LogHead, Origin, TimeMs};
@@ -12,7 +14,11 @@ use crate::record::{LogHead, Origin, TimeMs};
 pub struct LogSigner {
     dir: PathBuf,
     origin: Origin,
-    keys: Vec<SigningKey>,
+    keys: Vec<Signer>,
+    /// Opens keys that are no plain files.
+    access: KeyAccess,
+    /// Keys that were given beside the key files.
+    given: Vec<Signer>,
     /// A key of ML-DSA-44 among the key files, which signs what cosigners are sent.
     mldsa: Option<MldsaSigningKey>,
 }
@@ -37,6 +43,9 @@ pub enum SignerError {
         /// The directory where its file should be.
         dir: PathBuf,
     },
+    /// What holds the key gave no signature: nothing was published.
+    #[error(transparent)]
+    Unsigned(#[from] SignError),
     /// There is no genesis, and so no log key.
     #[error("the ledger has no log key yet")]
     NoGenesis,
@@ -48,10 +57,25 @@ impl LogSigner {
     /// # Errors
     /// [`SignerError`].
     pub fn open(dir: &Path) -> Result<Self, SignerError> {
+        Self::open_with(dir, KeyAccess::default(), Vec::new())
+    }
+
+    /// The same, with keys beside those of the directory, whose own may be encrypted, or be in an ssh-agent: a file
+    /// `*.pub` with the line that OpenSSH writes of a public key names such a one.
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub fn open_with(
+        dir: &Path,
+        access: KeyAccess,
+        given: Vec<Signer>,
+    ) -> Result<Self, SignerError> {
         let mut signer = Self {
             dir: dir.to_owned(),
             origin: read_origin(dir)?,
             keys: Vec::new(),
+            access,
+            given,
             mldsa: None,
         };
         signer.reload()?;
@@ -67,6 +91,8 @@ impl LogSigner {
             dir: dir.to_owned(),
             origin: read_origin(dir)?,
             keys: Vec::new(),
+            access: KeyAccess::default(),
+            given: Vec::new(),
             mldsa: None,
         })
     }
@@ -76,22 +102,27 @@ impl LogSigner {
         Self {
             dir: PathBuf::new(),
             origin,
-            keys,
+            keys: keys.into_iter().map(Signer::from).collect(),
+            access: KeyAccess::default(),
+            given: Vec::new(),
             mldsa: None,
         }
     }
 
     fn reload(&mut self) -> Result<(), SignerError> {
         let dir = self.keys_dir();
-        let mut keys = Vec::new();
+        let mut keys = self.given.clone();
         let mut mldsa = None;
         for file in std::fs::read_dir(&dir)
             .map_err(at(&dir))
             .map_err(KeyFileError::from)?
         {
             let path = file.map_err(at(&dir)).map_err(KeyFileError::from)?.path();
-            if path.extension().is_some_and(|extension| extension == "pem") {
-                match SigningKey::read(&path) {
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if extension == Some("pub") {
+                keys.push(self.access.read(&path)?);
+            } else if extension == Some("pem") {
+                match self.access.read(&path) {
                     Ok(key) => keys.push(key),
                     Err(error) => mldsa = Some(MldsaSigningKey::read(&path).map_err(|_| error)?),
                 }
@@ -132,7 +163,7 @@ impl LogSigner {
         self.find(key).is_some()
     }
 
-    fn find(&self, key: &PublicKey) -> Option<&SigningKey> {
+    fn find(&self, key: &PublicKey) -> Option<&Signer> {
         self.keys.iter().find(|ours| ours.public() == *key)
     }
 
@@ -140,7 +171,8 @@ impl LogSigner {
     /// it by each earlier one that is still here, so that those who pinned it can follow.
     ///
     /// # Errors
-    /// [`SignerError::Missing`] when the key in force is not here.
+    /// [`SignerError::Missing`] when the key in force is not here; [`SignerError::Unsigned`] when what holds it gave
+    /// no signature.
     pub fn publish(
         &self,
         log_keys: &[PublicKey],
@@ -148,14 +180,57 @@ impl LogSigner {
         ends_in_state: bool,
         at: TimeMs,
     ) -> Result<Published, SignerError> {
+        let published = self.signing(log_keys)?.publish(head, ends_in_state, at)?;
+        Ok(published)
+    }
+
+    /// The keys that sign for log keys: what can be done on another thread.
+    ///
+    /// # Errors
+    /// [`SignerError::Missing`].
+    pub(super) fn signing(&self, log_keys: &[PublicKey]) -> Result<Signing, SignerError> {
         let (current, earlier) = log_keys.split_last().ok_or(SignerError::NoGenesis)?;
         let key = self.find(current).ok_or_else(|| SignerError::Missing {
             key: *current,
             dir: self.keys_dir(),
         })?;
-        let mut checkpoint = Checkpoint::sign(self.origin.name(), head.tree, key);
-        for key in earlier.iter().filter_map(|key| self.find(key)) {
-            checkpoint.also_sign(key);
+        Ok(Signing {
+            origin: self.origin.clone(),
+            current: key.clone(),
+            earlier: earlier
+                .iter()
+                .filter_map(|key| self.find(key))
+                .cloned()
+                .collect(),
+        })
+    }
+}
+
+/// The keys that sign one checkpoint.
+pub(super) struct Signing {
+    origin: Origin,
+    current: Signer,
+    earlier: Vec<Signer>,
+}
+
+impl Signing {
+    /// Whether a signature is waited for, on another process or a person.
+    pub(super) fn waits(&self) -> bool {
+        self.current.is_elsewhere() || self.earlier.iter().any(Signer::is_elsewhere)
+    }
+
+    /// Signs. A key that was replaced and gives no signature is left out: nobody relies on it alone.
+    pub(super) fn publish(
+        &self,
+        head: LogHead,
+        ends_in_state: bool,
+        at: TimeMs,
+    ) -> Result<Published, SignError> {
+        let mut checkpoint = Checkpoint::try_sign(self.origin.name(), head.tree, &self.current)?;
+        for key in &self.earlier {
+            if let Err(error) = checkpoint.try_also_sign(key) {
+                tracing::warn!(%error, "a log key that was replaced did not sign beside the one in force");
+            }
         }
         Ok(Published {
             head,

@@ -6,7 +6,7 @@ use std::fmt;
 use super::checkpoint::TreeHead;
 use super::signed::{NoteError, SignedNote};
 use super::vkey::{KeyName, SignatureType, VerifierKey};
-use crate::crypto::{PublicKey, SigningKey};
+use crate::crypto::{PublicKey, Sign, SignError, SigningKey};
 use crate::merkle::Hash;
 
 /// The first line of every audit note.
@@ -51,6 +51,16 @@ impl AuditNote {
         let mut note = SignedNote::unsigned(self.to_string());
         note.sign(name, key);
         note.to_string()
+    }
+
+    /// Signs it by a key that may not answer.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn try_sign(&self, name: &KeyName, key: &impl Sign) -> Result<String, SignError> {
+        let mut note = SignedNote::unsigned(self.to_string());
+        note.try_sign(name, key)?;
+        Ok(note.to_string())
     }
 
     /// Reads a note and verifies that this auditor signed it.

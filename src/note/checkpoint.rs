@@ -5,7 +5,7 @@ use std::fmt;
 use super::signed::{NoteError, SignedNote};
 use super::timestamped::{CosignError, Stamped};
 use super::vkey::{KeyName, VerifierKey};
-use crate::crypto::{MldsaSigningKey, SigningKey};
+use crate::crypto::{MldsaSigningKey, Sign, SignError, SigningKey};
 use crate::merkle::{Frontier, Hash};
 use crate::outcome::Outcome;
 
@@ -156,13 +156,28 @@ impl CheckpointError {
 impl Checkpoint {
     /// Signs a tree head. The same head and key give the same bytes.
     pub fn sign(origin: &KeyName, head: TreeHead, key: &SigningKey) -> Self {
+        let mut checkpoint = Self::unsigned(origin, head);
+        checkpoint.also_sign(key);
+        checkpoint
+    }
+
+    /// Signs a tree head by a key that may not answer. The same head and key give the same bytes.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn try_sign(origin: &KeyName, head: TreeHead, key: &impl Sign) -> Result<Self, SignError> {
+        let mut checkpoint = Self::unsigned(origin, head);
+        checkpoint.try_also_sign(key)?;
+        Ok(checkpoint)
+    }
+
+    /// What is to be signed.
+    fn unsigned(origin: &KeyName, head: TreeHead) -> Self {
         let text = format!("{origin}\n{}\n{}\n", head.size, head.root);
-        let mut note = SignedNote::unsigned(text);
-        note.sign(origin, key);
         Self {
             origin: origin.clone(),
             head,
-            note,
+            note: SignedNote::unsigned(text),
         }
     }
 
@@ -220,6 +235,15 @@ impl Checkpoint {
     pub fn also_sign(&mut self, key: &SigningKey) {
         let origin = self.origin.clone();
         self.note.sign(&origin, key);
+    }
+
+    /// Adds a second signature of the log, by a key that may not answer.
+    ///
+    /// # Errors
+    /// [`SignError`]; the checkpoint is as it was then.
+    pub fn try_also_sign(&mut self, key: &impl Sign) -> Result<(), SignError> {
+        let origin = self.origin.clone();
+        self.note.try_sign(&origin, key)
     }
 
     /// What timestamped signatures of it sign.

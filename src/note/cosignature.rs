@@ -5,7 +5,7 @@ use super::checkpoint::Checkpoint;
 use super::signed::NoteError;
 use super::timestamped::CosignError;
 use super::vkey::{KeyName, SignatureType, VerifierKey};
-use crate::crypto::{MldsaSigningKey, SigningKey};
+use crate::crypto::{MldsaSigningKey, Sign, SignError, SigningKey};
 
 /// A cosigner's signed statement that at some time it saw this checkpoint, and nothing inconsistent
 /// with it.
@@ -23,6 +23,22 @@ pub fn cosign(checkpoint: &mut Checkpoint, witness: &KeyName, key: &SigningKey, 
     let vkey = VerifierKey::new(witness.clone(), SignatureType::CosignatureV1, key.public());
     let bytes = checkpoint.stamped().sign(key, seen_at_s);
     checkpoint.note_mut().attach(&vkey, bytes);
+}
+
+/// Adds a cosignature by Ed25519 to a checkpoint, by a key that may not answer.
+///
+/// # Errors
+/// [`SignError`]; the checkpoint is as it was then.
+pub fn try_cosign(
+    checkpoint: &mut Checkpoint,
+    witness: &KeyName,
+    key: &impl Sign,
+    seen_at_s: u64,
+) -> Result<(), SignError> {
+    let vkey = VerifierKey::new(witness.clone(), SignatureType::CosignatureV1, key.public());
+    let bytes = checkpoint.stamped().try_sign(key, seen_at_s)?;
+    checkpoint.note_mut().attach(&vkey, bytes);
+    Ok(())
 }
 
 /// Adds a cosignature by ML-DSA-44 to a checkpoint. It does not sign lines behind the root.

@@ -37,7 +37,7 @@ mod vkey;
 
 pub use audit_note::{AuditNote, AuditNoteError};
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead, UnverifiedCheckpoint};
-pub use cosignature::{Cosignature, cosign, cosign_mldsa};
+pub use cosignature::{Cosignature, cosign, cosign_mldsa, try_cosign};
 pub use file_fault::FileFault;
 pub use signed::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote};
 pub use timestamped::{COSIGNED_AT_S_MAX, CosignError};

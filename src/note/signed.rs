@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::vkey::{KeyName, NoteKey, SignatureType, VerifierKey, can_stand_in_a_line};
-use crate::crypto::{Signature, SigningKey, VerifyingKey};
+use crate::crypto::{Sign, SignError, Signature, SigningKey, VerifyingKey};
 use crate::outcome::Outcome;
 
 /// Bytes of the longest note that is read: sixteen post-quantum signatures of 5 kB fit.
@@ -131,6 +131,17 @@ impl SignedNote {
         let vkey = VerifierKey::new(name.clone(), SignatureType::Ed25519, key.public());
         let bytes = key.sign(self.text.as_bytes()).as_bytes().to_vec();
         self.attach(&vkey, bytes);
+    }
+
+    /// The same by a key that may not answer.
+    ///
+    /// # Errors
+    /// [`SignError`]; the note is as it was then.
+    pub(super) fn try_sign(&mut self, name: &KeyName, key: &impl Sign) -> Result<(), SignError> {
+        let vkey = VerifierKey::new(name.clone(), SignatureType::Ed25519, key.public());
+        let bytes = key.try_sign(self.text.as_bytes())?.as_bytes().to_vec();
+        self.attach(&vkey, bytes);
+        Ok(())
     }
 
     /// Adds the line of a signature that was made elsewhere.

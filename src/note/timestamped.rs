@@ -4,17 +4,27 @@
 use super::signed::{NoteError, SignedNote};
 use super::vkey::{KeyName, NoteKey, SignatureType, VerifierKey};
 use crate::crypto::{
-    MldsaKey, MldsaSignature, MldsaSigningKey, PublicKey, Signature, SigningKey, VerifyingKey,
+    MldsaKey, MldsaSignature, MldsaSigningKey, PublicKey, Sign, SignError, Signature, SigningKey,
+    VerifyingKey,
 };
 use crate::merkle::Hash;
 
 /// The last time that the standard allows: it has 63 bits.
 pub const COSIGNED_AT_S_MAX: u64 = i64::MAX as u64;
 
-/// An ML-DSA-44 signature that could not be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no ML-DSA-44 signature could be made: the time, or a name, is too large for its message")]
-pub struct CosignError;
+/// A signature that could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CosignError {
+    /// By ML-DSA-44, whose message has no room for it.
+    #[error(
+        "no ML-DSA-44 signature could be made: the time, or a name, is too large for its message"
+    )]
+    TooLarge,
+    /// By Ed25519, by a key that did not answer.
+    #[error(transparent)]
+    Unsigned(#[from] SignError),
+}
 
 /// What is signed: a checkpoint's text, and what that says.
 pub(super) struct Stamped<'a> {
@@ -45,10 +55,13 @@ impl Stamped<'_> {
 
     /// The signature of type 0x04 as its line has it, behind the key's id.
     pub(super) fn sign(&self, key: &SigningKey, at_s: u64) -> Vec<u8> {
-        let signature = key.sign(self.ed25519_message(at_s).as_bytes());
-        let mut bytes = at_s.to_be_bytes().to_vec();
-        bytes.extend_from_slice(signature.as_bytes());
-        bytes
+        ed25519_line(key.sign(self.ed25519_message(at_s).as_bytes()), at_s)
+    }
+
+    /// The same by a key that may not answer.
+    pub(super) fn try_sign(&self, key: &impl Sign, at_s: u64) -> Result<Vec<u8>, SignError> {
+        let signature = key.try_sign(self.ed25519_message(at_s).as_bytes())?;
+        Ok(ed25519_line(signature, at_s))
     }
 
     /// The signature of type 0x06 as its line has it, behind the key's id.
@@ -58,11 +71,13 @@ impl Stamped<'_> {
         key: &MldsaSigningKey,
         at_s: u64,
     ) -> Result<Vec<u8>, CosignError> {
-        let message = self.mldsa_message(signer, at_s).ok_or(CosignError)?;
+        let message = self
+            .mldsa_message(signer, at_s)
+            .ok_or(CosignError::TooLarge)?;
         if at_s > COSIGNED_AT_S_MAX {
-            return Err(CosignError);
+            return Err(CosignError::TooLarge);
         }
-        let signature = key.sign(&message).map_err(|_| CosignError)?;
+        let signature = key.sign(&message).map_err(|_| CosignError::TooLarge)?;
         let mut bytes = at_s.to_be_bytes().to_vec();
         bytes.extend_from_slice(signature.as_bytes());
         Ok(bytes)
@@ -105,6 +120,13 @@ impl Stamped<'_> {
         key.verify(&message, &signature).ok()?;
         Some(at_s)
     }
+}
+
+/// A signature of type 0x04 behind its time.
+fn ed25519_line(signature: Signature, at_s: u64) -> Vec<u8> {
+    let mut bytes = at_s.to_be_bytes().to_vec();
+    bytes.extend_from_slice(signature.as_bytes());
+    bytes
 }
 
 /// Time and signature of a line; `None` if it is cut, or the time is none that the standard allows.

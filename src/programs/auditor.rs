@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::log_source::{is_url, read_vkey};
 use crate::cli::serve::stop_signal;
-use crate::cli::{Done, Failure, connect, log_source};
+use crate::cli::{Done, Failure, connect, log_source, signing};
 use arborlog::audit::{InspectionError, threads_default};
 use arborlog::cosign::{
     AuditorError, BeginningError, BeginsWith, CosigningAuditor, FollowedLog, KeyKind, OnFinding,
@@ -42,7 +42,9 @@ pub struct AuditorArgs {
     #[arg(env = "ARBORLOG_AUDITOR_DIR")]
     dir: PathBuf,
     /// Make the folder and keys of this name, such as auditor.example.org/arborlog; print the verifier key of
-    /// the cosignatures, for policies, then that of the audit notes, and end.
+    /// the cosignatures, for policies, then that of the audit notes, and end. If DIR/auditor.pub or DIR/notes.pub is
+    /// there, the public half of an Ed25519 key as OpenSSH writes it, the key that an ssh-agent has is taken, and none
+    /// is made.
     #[arg(long, value_name = "NAME")]
     init: Option<KeyName>,
     /// What cosigning key --init makes: ed25519, whose cosignatures every client reads, or mldsa (ML-DSA-44).
@@ -143,7 +145,8 @@ impl SinceArgs {
             by: &by,
             threads: args.threads.unwrap_or_else(threads_default),
         };
-        let made = CosigningAuditor::init_since(&args.dir, name, args.key, &begins, at);
+        let access = signing::access_of_servers();
+        let made = CosigningAuditor::init_since(&args.dir, name, (args.key, &access), &begins, at);
         let (vkey, notes_vkey, statement) = made.map_err(not_opened)?;
         outln!("{vkey}\n{notes_vkey}\n{statement}");
         Ok(true)
@@ -151,15 +154,17 @@ impl SinceArgs {
 }
 
 pub fn run(args: &AuditorArgs) -> Done {
+    let access = signing::access_of_servers();
     if let Some(name) = &args.init {
         if args.since.init(args, name)? {
             return Ok(());
         }
-        let made = CosigningAuditor::init(&args.dir, name, args.key).map_err(not_opened)?;
+        let made =
+            CosigningAuditor::init_with(&args.dir, name, args.key, &access).map_err(not_opened)?;
         outln!("{}\n{}", made.0, made.1);
         return Ok(());
     }
-    let auditor = Arc::new(CosigningAuditor::open(&args.dir).map_err(not_opened)?);
+    let auditor = Arc::new(CosigningAuditor::open_with(&args.dir, &access).map_err(not_opened)?);
     let on_finding = match (args.on_finding, auditor.statement()) {
         (given, Statement::Full) => given.unwrap_or(OnFinding::Sign),
         (None | Some(OnFinding::Ignore), Statement::Since(_)) => OnFinding::Ignore,

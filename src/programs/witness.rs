@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::cli::serve::stop_signal;
-use crate::cli::{Done, Failure};
+use crate::cli::{Done, Failure, signing};
 use arborlog::cosign::{KeyKind, Witness, WitnessError};
 use arborlog::http::{TrustedProxies, serve_witness};
 use arborlog::note::KeyName;
@@ -25,7 +25,8 @@ pub struct WitnessArgs {
     #[arg(env = "ARBORLOG_WITNESS_DIR")]
     dir: PathBuf,
     /// Make the folder and a key of this name, such as witness.example.org/arborlog; print the verifier
-    /// key, for policies, and end.
+    /// key, for policies, and end. If DIR/witness.pub is there, the public half of an Ed25519 key as OpenSSH writes
+    /// it, the key that an ssh-agent has is taken, and none is made.
     #[arg(long, value_name = "NAME")]
     init: Option<KeyName>,
     /// What key --init makes: ed25519, whose cosignatures every client reads, or mldsa (ML-DSA-44), whose
@@ -56,12 +57,13 @@ pub struct WitnessArgs {
 }
 
 pub fn run(args: &WitnessArgs) -> Done {
+    let access = signing::access_of_servers();
     if let Some(name) = &args.init {
-        let vkey = Witness::init(&args.dir, name, args.key).map_err(not_opened)?;
+        let vkey = Witness::init_with(&args.dir, name, args.key, &access).map_err(not_opened)?;
         outln!("{vkey}");
         return Ok(());
     }
-    let witness = Arc::new(Witness::open(&args.dir).map_err(not_opened)?);
+    let witness = Arc::new(Witness::open_with(&args.dir, &access).map_err(not_opened)?);
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let stop = stop_signal()?;

@@ -9,7 +9,7 @@ use super::frame::{Frames, append_frame};
 use super::number::{Day, Digest, Seq};
 use super::signed::{Record, SignedRecord, draft};
 use super::statement::{Seal, Statement};
-use crate::crypto::SigningKey;
+use crate::crypto::Sign;
 use crate::merkle::{Hash, leaf_hash, root_of};
 
 /// The most bytes that the statements of a batch have together.
@@ -71,12 +71,12 @@ impl SealedBatch {
     /// Seals statements, in order; gives the seal's id too, which the issuer's next record names.
     ///
     /// # Errors
-    /// [`CodecError`] when there are none, too many, or too long ones.
+    /// [`CodecError`] when there are none, too many, or too long ones, or the key gave no signature.
     pub fn seal(
         statements: Vec<SealedStatement>,
         place: SealPlace,
         context: &SigningContext,
-        key: &SigningKey,
+        key: &impl Sign,
     ) -> Result<(Self, RecordId), CodecError> {
         let bytes = statements.iter().map(|statement| statement.bytes().len());
         let bytes = bytes.sum();

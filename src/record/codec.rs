@@ -11,12 +11,13 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 
 use super::version::FormatVersion;
+use crate::crypto::SignError;
 
 const CONFIG: Configuration<BigEndian, Fixint, NoLimit> = bincode::config::standard()
     .with_big_endian()
     .with_fixed_int_encoding();
 
-/// Bytes that are not the canonical encoding of what they should be.
+/// Bytes that are not the canonical encoding of what they should be, or a record that can't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
@@ -44,6 +45,9 @@ pub enum CodecError {
         /// The version that the genesis names; 0 before versions were named.
         found: u32,
     },
+    /// What holds the key gave no signature.
+    #[error(transparent)]
+    Unsigned(#[from] SignError),
     /// The value would be encoded differently.
     #[error("not canonical: the same value has another encoding")]
     NotCanonical,

@@ -7,8 +7,8 @@ use super::codec::{CodecError, decode, decode_front, encode};
 use super::number::{Day, Seq};
 use super::statement::Statement;
 use crate::crypto::{
-    KnownKeys, MLDSA_SIGNATURE_BYTES, MldsaSignature, PublicKey, Signature, SignatureBatch,
-    SigningKey, VerifyingKey,
+    KnownKeys, MLDSA_SIGNATURE_BYTES, MldsaSignature, PublicKey, Sign, Signature, SignatureBatch,
+    VerifyingKey,
 };
 
 /// The longest record: a policy of [`crate::policy::POLICY_BYTES_MAX`] bytes fits.
@@ -236,9 +236,9 @@ impl SignedRecord {
     /// Adds a signature over the same record, in its place.
     ///
     /// # Errors
-    /// [`CodecError`] when that key signed already, or issues the record.
-    pub fn endorse(self, context: &SigningContext, key: &SigningKey) -> Result<Self, CodecError> {
-        let signature = key.sign(&context.input(&self.bytes));
+    /// [`CodecError`] when that key signed already, or issues the record, or gave no signature.
+    pub fn endorse(self, context: &SigningContext, key: &impl Sign) -> Result<Self, CodecError> {
+        let signature = key.try_sign(&context.input(&self.bytes))?;
         let mut endorsements = self.endorsements;
         endorsements.push(Endorsement {
             key: key.public(),
@@ -327,14 +327,14 @@ impl SignedRecord {
 /// Signs a record and returns it with its id, which the issuer's next record names.
 ///
 /// # Errors
-/// [`CodecError`] when the record can't be written, such as when it is too long.
+/// [`CodecError`] when the record can't be written, such as when it is too long, or the key gave no signature.
 pub fn draft(
     record: &Record,
     context: &SigningContext,
-    key: &SigningKey,
+    key: &impl Sign,
 ) -> Result<(SignedRecord, RecordId), CodecError> {
     let bytes = record.encode()?;
-    let signature = key.sign(&context.input(&bytes));
+    let signature = key.try_sign(&context.input(&bytes))?;
     let id = context.id(&bytes);
     Ok((SignedRecord::new(bytes, signature, Vec::new())?, id))
 }

@@ -15,10 +15,10 @@ use self::reasons::why_not_all_in;
 use self::report::{Report, print, tell};
 use self::so_far::{SoFar, note, tell_when_interrupted};
 use super::log_source::read_vkey;
-use super::{Done, Failure, connect, progress};
+use super::{Done, Failure, connect, progress, signing};
 use arborlog::client::{
-    BatchAnswer, IssuerKey, NdjsonLines, OnRefusal, Options, Proposal, ProposalError, Remote,
-    SubmitError, Submitter,
+    BatchAnswer, NdjsonLines, OnRefusal, Options, Proposal, ProposalError, Remote, SubmitError,
+    Submitter,
 };
 use arborlog::crypto::PublicKey;
 use arborlog::durable::{SteadyFile, at, folder_of};
@@ -163,10 +163,7 @@ fn submit_statements(args: &SubmitArgs, remote: &Remote, key_file: &Path) -> Don
             journal.into()
         }
     };
-    let mut key = IssuerKey::read(key_file)?;
-    if let Some(head) = &args.head {
-        key = key.with_head(head);
-    }
+    let key = signing::open_issuer(key_file, args.head.as_deref())?;
     let options = Options {
         log: args.log.as_deref().map(read_vkey).transpose()?,
         old_keys: args.old_keys.clone(),

@@ -11,12 +11,12 @@ use super::others::{OtherAuditor, read_others};
 use super::statement::Statement;
 use crate::cosign::LogRefusal;
 use crate::cosign::files::listed;
-use crate::cosign::key::CosignerKey;
 #[cfg(feature = "random")]
 use crate::cosign::key::KeyKind;
+use crate::cosign::key::{CosignerKey, make_or_take, open_beside};
 use crate::cosign::request::AddCheckpoint;
 use crate::cosign::witness::hash_of;
-use crate::crypto::{KeyFileError, SigningKey};
+use crate::crypto::{KeyAccess, KeyFileError, Signer};
 use crate::durable::{FileError, Held, hold, read_if_there};
 #[cfg(feature = "random")]
 use crate::durable::{create, make_folders, replace};
@@ -77,7 +77,7 @@ pub struct CosigningAuditor {
     vkey: VerifierKey,
     key: CosignerKey,
     notes_vkey: VerifierKey,
-    notes_key: SigningKey,
+    notes_key: Signer,
     statement: Statement,
     others: Vec<OtherAuditor>,
     logs: BTreeMap<KeyName, FollowedLog>,
@@ -96,8 +96,23 @@ impl CosigningAuditor {
         name: &KeyName,
         kind: KeyKind,
     ) -> Result<(VerifierKey, VerifierKey), AuditorError> {
+        Self::init_with(dir, name, kind, &KeyAccess::default())
+    }
+
+    /// The same; if the folder has auditor.pub, or notes.pub, the line that OpenSSH writes of a public key, the key
+    /// that an ssh-agent has is the auditor's, and none is made in its place.
+    ///
+    /// # Errors
+    /// [`AuditorError`].
+    #[cfg(feature = "random")]
+    pub fn init_with(
+        dir: &Path,
+        name: &KeyName,
+        kind: KeyKind,
+        access: &KeyAccess,
+    ) -> Result<(VerifierKey, VerifierKey), AuditorError> {
         begin_folder(dir)?;
-        Self::init_to_state(dir, name, kind, &Statement::Full, &[])
+        Self::init_to_state(dir, name, (kind, access), &Statement::Full, &[])
     }
 
     /// Makes a folder with new keys, of an auditor that begins with a state for which somebody else vouches; gives
@@ -110,7 +125,7 @@ impl CosigningAuditor {
     pub fn init_since(
         dir: &Path,
         name: &KeyName,
-        kind: KeyKind,
+        (kind, access): (KeyKind, &KeyAccess),
         begins: &BeginsWith<'_>,
         url: &str,
     ) -> Result<(VerifierKey, VerifierKey, Statement), AuditorError> {
@@ -126,7 +141,7 @@ impl CosigningAuditor {
         )?;
         let statement = Statement::Since(Box::new(since));
         let logs = [format!("{} {url}", begins.log)];
-        let (vkey, notes_vkey) = Self::init_to_state(dir, name, kind, &statement, &logs)?;
+        let (vkey, notes_vkey) = Self::init_to_state(dir, name, (kind, access), &statement, &logs)?;
         Ok((vkey, notes_vkey, statement))
     }
 
@@ -134,14 +149,12 @@ impl CosigningAuditor {
     fn init_to_state(
         dir: &Path,
         name: &KeyName,
-        kind: KeyKind,
+        (kind, access): (KeyKind, &KeyAccess),
         statement: &Statement,
         logs: &[String],
     ) -> Result<(VerifierKey, VerifierKey), AuditorError> {
-        let key = CosignerKey::generate(kind)?;
-        key.write_new(&dir.join("auditor.pem"))?;
-        let notes_key = SigningKey::generate()?;
-        notes_key.write_new(&dir.join("notes.pem"))?;
+        let key = CosignerKey::make(kind, &dir.join("auditor.pem"), access)?;
+        let notes_key = make_or_take(&dir.join("notes.pem"), access)?;
         let vkey = key.vkey(name);
         let notes_vkey = AuditNote::vkey(name, notes_key.public());
         create(
@@ -168,6 +181,15 @@ impl CosigningAuditor {
     /// # Errors
     /// [`AuditorError`].
     pub fn open(dir: &Path) -> Result<Self, AuditorError> {
+        Self::open_with(dir, &KeyAccess::default())
+    }
+
+    /// The same, whose keys may be encrypted or in an ssh-agent: in the place of auditor.pem, or notes.pem, the
+    /// folder then has auditor.pub, or notes.pub, the line that OpenSSH writes of a public key.
+    ///
+    /// # Errors
+    /// [`AuditorError`].
+    pub fn open_with(dir: &Path, access: &KeyAccess) -> Result<Self, AuditorError> {
         let vkey_file = dir.join("auditor.vkey");
         if read_if_there(&vkey_file)?.is_none() {
             return Err(AuditorError::NoAuditor(dir.to_owned()));
@@ -176,14 +198,14 @@ impl CosigningAuditor {
         let lock = hold(&dir.join("auditor.lock"))?;
         let lock = lock.ok_or_else(|| AuditorError::Locked(dir.to_owned()))?;
         let vkey = read_vkey(&vkey_file)?;
-        let key = CosignerKey::read(&dir.join("auditor.pem"), &vkey)?;
+        let key = CosignerKey::open(&dir.join("auditor.pem"), &vkey, access)?;
         if key.vkey(vkey.name()) != vkey {
             let what = "it is not of the key in auditor.pem";
             return Err(wrong_line(&vkey_file, 1, what));
         }
         let notes_file = dir.join("notes.vkey");
         let notes_vkey = read_vkey(&notes_file)?;
-        let notes_key = SigningKey::read(&dir.join("notes.pem"))?;
+        let notes_key = open_beside(&dir.join("notes.pem"), access)?;
         if AuditNote::vkey(vkey.name(), notes_key.public()) != notes_vkey {
             let what = "it is not of the key in notes.pem under the auditor's name";
             return Err(wrong_line(&notes_file, 1, what));
@@ -278,7 +300,7 @@ impl CosigningAuditor {
         self.key.cosign(checkpoint, self.vkey.name(), at_s)
     }
 
-    pub(super) fn notes_key(&self) -> &SigningKey {
+    pub(super) fn notes_key(&self) -> &Signer {
         &self.notes_key
     }
 }

@@ -538,8 +538,10 @@ impl FollowedLog {
         &self,
         auditor: &CosigningAuditor,
         note: &AuditNote,
-    ) -> Result<(), FileError> {
-        let signed = note.sign(auditor.notes_vkey().name(), auditor.notes_key());
+    ) -> Result<(), NotCosigned> {
+        let signed = note
+            .try_sign(auditor.notes_vkey().name(), auditor.notes_key())
+            .map_err(CosignError::from)?;
         let mut shown = self.shown();
         replace(&self.file("notes"), signed.as_bytes())?;
         shown.note = Some((note.head.size, signed));

@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::crypto::SigningKey;
+use crate::crypto::{Sign, SignError};
 use crate::ledger::{RULES_VERSION, State};
 use crate::note::{AuditNote, KeyName, TreeHead};
 use crate::replay::Replay;
@@ -17,17 +17,25 @@ pub(super) struct NoteChoice {
 
 impl NoteChoice {
     /// A choice between two sizes, which follows from a signature of the notes' key: nobody else can tell it.
-    pub(super) fn between(origin: &KeyName, key: &SigningKey, from: u64, to: u64) -> Self {
+    ///
+    /// # Errors
+    /// [`SignError`] when the key did not answer.
+    pub(super) fn between(
+        origin: &KeyName,
+        key: &impl Sign,
+        from: u64,
+        to: u64,
+    ) -> Result<Self, SignError> {
         let what = format!("arborlog.org/audit/v1 size\n{origin}\n{from}\n{to}\n");
-        let drawn = Sha256::digest(key.sign(what.as_bytes()).as_bytes());
+        let drawn = Sha256::digest(key.try_sign(what.as_bytes())?.as_bytes());
         let drawn = drawn
             .first_chunk::<8>()
             .map_or(0, |it| u64::from_be_bytes(*it));
         let sizes = to.saturating_sub(from).max(1);
-        Self {
+        Ok(Self {
             size_min: from + 1 + drawn % sizes,
             chosen: None,
-        }
+        })
     }
 
     /// Looks at a replay where that may be saved, which is never within a sealed batch.

@@ -18,6 +18,7 @@ use crate::audit::{
     AuditError, Finding, Inspection, InspectionError, SavedAuditError, Severity, StaticLog, Tiles,
 };
 use crate::cosign::files::listed;
+use crate::crypto::SignError;
 use crate::durable::{FileError, at, read_if_there, remove};
 use crate::ledger::RULES_VERSION;
 use crate::note::{
@@ -123,6 +124,12 @@ pub enum RoundError {
     /// A file of the auditor.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl From<SignError> for RoundError {
+    fn from(error: SignError) -> Self {
+        Self::NotCosigned(error.to_string())
+    }
 }
 
 impl From<AuditError> for RoundError {
@@ -323,14 +330,16 @@ impl<'a> Replayer<'a> {
         self.compare(&read)?;
         let new = match self.replay(&read) {
             Ok(new) => new,
-            Err(InspectionError::Audit(error)) if Fault::is_shown_by(&error) => {
+            Err(RoundError::Replay(InspectionError::Audit(error)))
+                if Fault::is_shown_by(&error) =>
+            {
                 let fault = Fault::gather(&error, &note, &read);
                 return self.fault(fault);
             }
-            Err(InspectionError::Audit(error @ AuditError::Saved(_))) => {
+            Err(RoundError::Replay(InspectionError::Audit(error @ AuditError::Saved(_)))) => {
                 return self.begin_anew(error.to_string());
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let state_file = self.state_file();
         let Some((_, inspection)) = &mut self.inspection else {
@@ -451,7 +460,7 @@ impl<'a> Replayer<'a> {
         Ok(Round::Faulty(what))
     }
 
-    fn replay(&mut self, read: &ReadLog<'_>) -> Result<std::ops::Range<u64>, InspectionError> {
+    fn replay(&mut self, read: &ReadLog<'_>) -> Result<std::ops::Range<u64>, RoundError> {
         let file = self.state_file();
         let Some((_, inspection)) = &mut self.inspection else {
             return Ok(0..0);
@@ -459,15 +468,19 @@ impl<'a> Replayer<'a> {
         let claimed = inspection.fetch_checkpoint(read)?;
         let from = inspection.auditor().state().entries();
         let to = claimed.head().size;
-        let choice = self.choice.get_or_insert_with(|| {
-            let noted = self.log.note_size().max(from).min(to);
-            let origin = self.log.origin();
-            NoteChoice::between(origin, self.auditor.notes_key(), noted, to)
-        });
+        let choice = match &mut self.choice {
+            Some(choice) => choice,
+            none => {
+                let noted = self.log.note_size().max(from).min(to);
+                let origin = self.log.origin();
+                let key = self.auditor.notes_key();
+                none.insert(NoteChoice::between(origin, key, noted, to)?)
+            }
+        };
         let (log, threads) = (self.log, self.options.threads);
         let awaited = &mut self.awaited;
         let mut told = from;
-        inspection.advance(read, &claimed, threads, Some(&file), |replay| {
+        let advanced = inspection.advance(read, &claimed, threads, Some(&file), |replay| {
             choice.look(replay);
             awaited.values_mut().for_each(|(it, _)| it.look(replay));
             let entries = replay.state().entries();
@@ -475,7 +488,8 @@ impl<'a> Replayer<'a> {
             let new = entries.saturating_sub(told);
             log.entries_replayed.fetch_add(new, Ordering::Relaxed);
             told = entries;
-        })
+        });
+        Ok(advanced?)
     }
 
     /// Judges findings if it is time to; gives those for which the cosignature is withheld.
@@ -586,7 +600,7 @@ impl<'a> Replayer<'a> {
                     state_root,
                 };
                 let key = self.auditor.notes_key();
-                let ours = ours.sign(self.auditor.notes_vkey().name(), key);
+                let ours = ours.try_sign(self.auditor.notes_vkey().name(), key)?;
                 self.log.differs(name, &what, theirs, &ours)?;
                 ("differs", what)
             }

@@ -121,11 +121,16 @@ pub fn context() -> Result<SigningContext, Failure> {
 /// Makes the ledger's directory, and the ledger in it or in an object store.
 pub fn make(dir: &Path, governor: &SigningKey, store: Option<&str>) -> Result<(), Failure> {
     let origin: Origin = ORIGIN.parse()?;
-    let governors = vec![init::Governor::Present(governor.clone())];
+    let governors = vec![init::Governor::Present(Box::new(governor.clone().into()))];
     let programme = "a benchmark";
     match store {
-        None => init::create(dir, &origin, programme, governors, Some(1))?,
-        Some(store) => init::create_on((dir, store), &origin, programme, governors, Some(1))?,
+        None => init::create(dir, &origin, programme, init::FirstKeys::of(governors, 1))?,
+        Some(store) => init::create_on(
+            (dir, store),
+            &origin,
+            programme,
+            init::FirstKeys::of(governors, 1),
+        )?,
     }
     init::complete(dir)?;
     Ok(())

@@ -5,6 +5,7 @@ mod connection;
 mod ledger;
 mod load;
 mod measured;
+mod to;
 mod vary;
 mod yardsticks;
 
@@ -46,8 +47,18 @@ const PATHS: u64 = 5_000;
 /// beforehand, reads proofs and tiles, kills it and starts it again, audits the log, and compares
 /// with the same signatures, bytes and requests alone. Figures are good beside others of the same
 /// run on the same machine.
+///
+/// With --to it loads a server of yours instead: awards of platform keys that are granted for nothing else (a holder
+/// `bench`, or `bench-…`), to accounts of its own, each key's batches one after the other. It ends by itself after
+/// --seconds, or --records (100,000 unless told), and says what it left in the ledger, which stays there for ever.
 #[derive(Args, Clone)]
 pub struct BenchArgs {
+    /// Load this server. Of several for one ledger the address of each, with commas between or by the flag again.
+    #[arg(long, value_name = "URL", value_delimiter = ',', requires = "keys")]
+    to: Vec<String>,
+    /// With --to: a platform key that is for this alone; once for each sender.
+    #[arg(long = "key", value_name = "KEY", requires = "to")]
+    keys: Vec<PathBuf>,
     /// How many seconds the load lasts.
     #[arg(long, default_value_t = NonZeroU64::MIN.saturating_add(9))]
     seconds: NonZeroU64,
@@ -96,6 +107,10 @@ pub struct BenchArgs {
 }
 
 pub fn run(args: &BenchArgs) -> Done {
+    if !args.to.is_empty() {
+        to::check(args)?;
+        return to::run(args, &args.to);
+    }
     let temp = match &args.dir {
         Some(dir) => {
             make_folders(dir)?;

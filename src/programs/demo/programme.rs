@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::govern::submit_governed;
-use crate::cli::init::{self, Governor};
+use crate::cli::init::{self, FirstKeys, Governor};
 use crate::cli::{Done, Failure};
 use crate::programs::import::StatementSender;
 use arborlog::client::{IssuerKey, Remote, RemoteError};
-use arborlog::crypto::SigningKey;
+use arborlog::crypto::{Signer, SigningKey};
 use arborlog::durable::{make_folders, remove};
 use arborlog::import::SpeciesList;
 use arborlog::log::has_store;
@@ -65,10 +65,10 @@ pub fn make_ledger(dir: &Path, keys: &ProgrammeKeys) -> Result<RecordId, Failure
         let governors = keys
             .governors
             .iter()
-            .map(|key| Governor::Present(key.clone()))
+            .map(|key| Governor::Present(Box::new(key.clone().into())))
             .collect();
         let programme = "Bicycle trips earn points, one a gram of CO2e that a car would have emitted; points become street trees. A demonstration on open data.";
-        init::create(dir, &origin, programme, governors, Some(2))?;
+        init::create(dir, &origin, programme, FirstKeys::of(governors, 2))?;
     }
     init::complete(dir)
 }
@@ -78,7 +78,7 @@ fn govern(
     remote: &Remote,
     keys: &ProgrammeKeys,
     statement: Statement,
-    also: Option<&SigningKey>,
+    also: Option<&Signer>,
 ) -> Result<Index, Failure> {
     submit_governed(remote, &ORIGIN.parse()?, &keys.governors, statement, also)
 }
@@ -87,7 +87,7 @@ fn govern(
 pub fn grant(
     remote: &Remote,
     keys: &ProgrammeKeys,
-    key: &SigningKey,
+    key: &Signer,
     role: Role,
     holder: &str,
     name: &str,

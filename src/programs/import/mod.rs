@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::cli::{Done, Failure};
+use crate::cli::{Done, Failure, signing};
 use arborlog::client::IssuerKey;
 use arborlog::durable::{Held, hold, make_folders};
 use arborlog::import::{
@@ -169,7 +169,7 @@ impl Sending {
 
     /// A key, with its head where heads are kept.
     fn key(&self, path: &Path) -> Result<IssuerKey, Failure> {
-        let key = IssuerKey::read(path)?;
+        let key = signing::open_issuer(path, None)?;
         let Some(heads) = &self.heads else {
             return Ok(key);
         };
