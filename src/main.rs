@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use cli::log_lines::{LastLines, LogFormat, LogLines};
 use cli::{
-    attest, audit, connect, fsck, govern, health, init, keygen, keys, lead, mirror, monitor,
+    attest, audit, connect, fsck, govern, health, init, keygen, keys, lead, mirror, monitor, page,
     receipt, serve, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
@@ -87,6 +87,7 @@ enum Command {
     Mirror(mirror::MirrorArgs),
     Monitor(monitor::MonitorArgs),
     Fsck(fsck::FsckArgs),
+    Page(page::PageArgs),
     Bench(bench::BenchArgs),
     Witness(witness::WitnessArgs),
     Auditor(auditor::AuditorArgs),
@@ -200,6 +201,7 @@ fn run(command: Command) -> cli::Done {
         Command::Mirror(args) => mirror::run(&args),
         Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),
+        Command::Page(args) => page::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Witness(args) => witness::run(&args),
         Command::Auditor(args) => auditor::run(&args),

@@ -23,6 +23,7 @@ pub mod log_lines;
 pub mod log_source;
 pub mod mirror;
 pub mod monitor;
+pub mod page;
 pub mod progress;
 mod proposal_checks;
 pub mod receipt;
