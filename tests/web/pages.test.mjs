@@ -261,14 +261,16 @@ const LIARS = {
     check: 'authority', words: /another log key or genesis/, visited: true,
     tamper: (url, body) => (isPage(url) ? body.replace(/data-genesis="[0-9a-f]{64}"/, `data-genesis="${'0'.repeat(64)}"`) : undefined),
   }),
-  'a proof of growth with wrong hashes': () => ({
-    check: 'consistency', words: /no proof of a fork/, visited: true,
-    tamper: (url, body) => {
-      const wrong = new Forged(honest().origin, site.logKey, entries.slice(0, -3));
-      if (url === '/v1/checkpoint' || url === '/checkpoint') return wrong.checkpoint();
-      return url.includes('/consistency') ? body.replace(/("hashes":\[")(.)/, (_, begin, digit) => begin + (digit === 'A' ? 'B' : 'A')) : undefined;
-    },
-  }),
+  'a proof of growth with wrong hashes': () => {
+    const smaller = new Forged(honest().origin, site.logKey, entries.slice(0, -3)).checkpoint();
+    return {
+      check: 'consistency', words: /no proof of a fork/, visited: true,
+      tamper: (url, body) => {
+        if (url === '/v1/checkpoint') return smaller;
+        return url.includes('/consistency') ? body.replace(/("hashes":\[")(.)/, (_, begin, digit) => begin + (digit === 'A' ? 'B' : 'A')) : undefined;
+      },
+    };
+  },
   'a log that forked': () => {
     const lie = forge((all) => { all[40] = all[41]; }, 'consistency', /forked/);
     return { ...lie, visited: true, alarm: true, tamper: (url) => (url.includes('/consistency') ? undefined : lie.tamper(url)) };

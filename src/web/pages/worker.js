@@ -32,7 +32,7 @@ const digestOf = async (bytes) => {
 const short = (hash) => hash.slice(0, 16);
 const day = (at) => new Date(at).toISOString().slice(0, 10);
 
-// What is kept: `pins` (when they were taken, the hash of each script, and that of all), and `change`, what is still to be told.
+// What is kept: `pins` (when they were taken, the hash of each script as the server listed it and as it came, and that of all), and `change`, what is still to be told.
 async function kept() {
   const found = await (await caches.open(CACHE)).match(KEPT);
   return found ? found.json() : { pins: null, change: null };
@@ -48,14 +48,22 @@ async function fetched(path) {
   return answer.arrayBuffer();
 }
 
-// The hashes of all scripts as they are now. The server's list is believed for their names alone.
-async function take() {
+// The hashes of scripts that came and were none of those that are kept.
+const came = new Map();
+
+// The hashes of all scripts as they are now: those that the server lists, and of what came otherwise than it lists what came.
+// To fetch all of them again would cost a reader half a megabyte.
+async function take(before) {
   const list = new TextDecoder().decode(await fetched('/web/SHA256SUMS'));
-  const paths = list.split('\n').filter((line) => line !== '').map((line) => line.split('  ')[1]);
-  const files = {};
-  await Promise.all(paths.map(async (path) => { files[path] = await digestOf(await fetched(`/${path}`)); }));
-  const sums = paths.map((path) => `${files[path]}  ${path}\n`).join('');
-  return { at: Date.now(), whole: await digestOf(new TextEncoder().encode(sums)), files };
+  const [listed, files] = [{}, {}];
+  for (const line of list.split('\n').filter((text) => text !== '')) {
+    const [sum, path] = line.split('  ');
+    listed[path] = sum;
+    const known = before?.listed[path] === sum ? before.files[path] : sum;
+    files[path] = came.get(path) ?? known;
+  }
+  const sums = Object.entries(files).map(([path, sum]) => `${sum}  ${path}\n`).join('');
+  return { at: Date.now(), whole: await digestOf(new TextEncoder().encode(sums)), listed, files };
 }
 
 // In each language, for the page at this address; null if there is nothing to tell.
@@ -77,7 +85,7 @@ const messageTo = ({ url }, { pins, change }) => ({ pins: { date: day(pins.at), 
 let looking = null;
 function look() {
   looking ??= (async () => {
-    const now = await take();
+    const now = await take((await kept()).pins);
     // Behind that, which takes its time: a reader may have seen the notice meanwhile.
     const { pins, change } = await kept();
     if (pins !== null && now.whole === pins.whole) return;
@@ -93,7 +101,13 @@ function look() {
 
 async function compareScript(path, answer) {
   const { pins } = await kept();
-  if (pins === null || await digestOf(await answer.arrayBuffer()) !== pins.files[path]) await look();
+  const digest = await digestOf(await answer.arrayBuffer());
+  if (pins?.files[path] === digest) {
+    came.delete(path);
+    return;
+  }
+  came.set(path, digest);
+  await look();
 }
 
 async function script(event, path) {
