@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const TO = fileURLToPath(new URL('../src/web/verifier/vendor/noble/', import.meta.url));
-const PACKAGES = [
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const NOBLE = [
   {
     name: '@noble/post-quantum', version: '0.7.1',
     integrity: 'sha512-+P9981IiAnVh+rmcubozzVwrEy3XsN/tMhTnvsjV9VDaYpOnNCqWqKo2FLWxbu92YHfjGIlE5XnW175UK+ln+Q==',
@@ -29,8 +29,19 @@ const PACKAGES = [
   },
 ];
 
+// Where packages stand, which ones, and what a file of one is named there, without the folder of all.
+const FOLDERS = [
+  { to: at('../src/web/verifier/vendor/noble/'), packages: NOBLE, nameOf: ({ name }, file) => `${name.split('/')[1]}/${file}` },
+  {
+    to: at('../vendor/jsqr/'), nameOf: (_, file) => file.split('/').pop(),
+    packages: [{
+      name: 'jsqr', version: '1.4.0', integrity: 'sha512-dxLob7q65Xg2DvstYkRpkYtmKm2sPJ9oFhrhmudT1dZvNFFTlroai3AWSpLey/w5vMcLBXRgOJsbXpdN9HzU/A==',
+      files: ['LICENSE', 'dist/jsQR.js'],
+    }],
+  },
+];
+
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
-const folderOf = ({ name }) => name.split('/')[1];
 const upFrom = (file) => '../'.repeat(file.split('/').length);
 
 // Imports of other packages: by their name in the package, by where they stand here.
@@ -52,41 +63,50 @@ function fetched({ name, version, integrity, files }, work) {
 
 const sums = (found) => [...found].map(([file, text]) => `${sha256(text)}  ${file}\n`).sort().join('');
 
-// The files that stand here, as they are in their packages.
-function here() {
+// The files that stand in a folder, as they are in their packages.
+function here({ to, packages, nameOf }) {
   const found = new Map();
-  for (const one of PACKAGES) {
+  for (const one of packages) {
     for (const file of one.files) {
-      found.set(`${folderOf(one)}/${file}`, toPackage(file, readFileSync(join(TO, folderOf(one), file), 'utf8')));
+      const name = nameOf(one, file);
+      found.set(name, toPackage(file, readFileSync(join(to, name), 'utf8')));
     }
   }
   const known = new Set([...found.keys(), 'SHA256SUMS', 'README.md', 'package.json']);
-  for (const entry of readdirSync(TO, { recursive: true, withFileTypes: true })) {
-    const name = join(entry.parentPath ?? entry.path, entry.name).slice(TO.length);
+  for (const entry of readdirSync(to, { recursive: true, withFileTypes: true })) {
+    const name = join(entry.parentPath ?? entry.path, entry.name).slice(to.length);
     if (entry.isFile() && !known.has(name)) throw new Error(`${name} is of no package`);
   }
   return found;
 }
 
-const [, , how] = process.argv;
-if (how !== '--here') {
-  const work = mkdtempSync(join(tmpdir(), 'arborlog-vendored-'));
-  const found = new Map();
-  try {
-    for (const one of PACKAGES) {
-      for (const [file, text] of fetched(one, work)) found.set(`${folderOf(one)}/${file}`, text);
+function compared(folder, how) {
+  const { to, packages, nameOf } = folder;
+  const list = join(to, 'SHA256SUMS');
+  if (how !== '--here') {
+    const work = mkdtempSync(join(tmpdir(), 'arborlog-vendored-'));
+    const found = new Map();
+    const texts = new Map();
+    try {
+      for (const one of packages) {
+        for (const [file, text] of fetched(one, work)) {
+          found.set(nameOf(one, file), text);
+          texts.set(nameOf(one, file), toHere(file, text));
+        }
+      }
+    } finally {
+      rmSync(work, { recursive: true });
     }
-  } finally {
-    rmSync(work, { recursive: true });
-  }
-  if (how === '--write') {
-    for (const [name, text] of found) {
-      const path = join(TO, name);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, toHere(name.slice(name.indexOf('/') + 1), text));
+    if (how === '--write') {
+      for (const [name, text] of texts) {
+        mkdirSync(dirname(join(to, name)), { recursive: true });
+        writeFileSync(join(to, name), text);
+      }
+      writeFileSync(list, sums(found));
     }
-    writeFileSync(join(TO, 'SHA256SUMS'), sums(found));
+    if (sums(found) !== readFileSync(list, 'utf8')) throw new Error(`${list} is not of the packages`);
   }
-  if (sums(found) !== readFileSync(join(TO, 'SHA256SUMS'), 'utf8')) throw new Error('SHA256SUMS is not of the packages');
+  if (sums(here(folder)) !== readFileSync(list, 'utf8')) throw new Error(`a file is not that of ${list}`);
 }
-if (sums(here()) !== readFileSync(join(TO, 'SHA256SUMS'), 'utf8')) throw new Error('a file is not that of SHA256SUMS');
+
+for (const folder of FOLDERS) compared(folder, process.argv[2]);

@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 use cli::log_lines::{LastLines, LogFormat, LogLines};
 use cli::{
     attest, audit, config, connect, doctor, fsck, govern, health, init, keygen, keys, lead, mirror,
-    monitor, proposal, receipt, serve, shell, submit, sweep,
+    monitor, page, proposal, receipt, serve, shell, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
 
@@ -93,6 +93,7 @@ enum Command {
     Mirror(mirror::MirrorArgs),
     Monitor(monitor::MonitorArgs),
     Fsck(fsck::FsckArgs),
+    Page(page::PageArgs),
     Bench(bench::BenchArgs),
     Witness(witness::WitnessArgs),
     Auditor(auditor::AuditorArgs),
@@ -231,6 +232,7 @@ fn run(command: Command, matches: &ArgMatches) -> cli::Done {
         Command::Mirror(args) => mirror::run(&args),
         Command::Monitor(args) => monitor::run(&args),
         Command::Fsck(args) => fsck::run(&args),
+        Command::Page(args) => page::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Witness(args) => witness::run(&args),
         Command::Auditor(args) => auditor::run(&args),

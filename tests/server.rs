@@ -268,6 +268,7 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/v1/checkpoints",
         "/v1/checkpoints/{hour}",
         "/v1/cosigners",
+        "/v1/policy",
         "/metrics",
         "/healthz",
         "/readyz",

@@ -42,7 +42,7 @@ impl Task {
         board.set_kept(newest, latest, hours);
         let cosigners = policy.cosigners().iter();
         let cosigners = cosigners.map(|cosigner| self.status_of(cosigner));
-        board.set_cosigners(Some(policy.quorum().to_owned()), cosigners.collect());
+        board.set_cosigners(Some(Arc::clone(&policy)), cosigners.collect());
         self.log.set_beside_chain(match &stands {
             Stands::Newest => BesideChain::Newest,
             Stands::Cosigned(checkpoint) => BesideChain::Note {

@@ -25,6 +25,7 @@ pub mod log_lines;
 pub mod log_source;
 pub mod mirror;
 pub mod monitor;
+pub mod page;
 pub mod progress;
 pub mod proposal;
 mod proposal_checks;

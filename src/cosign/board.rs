@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::conversation::{AskOutcome, Role};
 use super::kept::CosignedCheckpoint;
 use crate::note::VerifierKey;
-use crate::policy::Level;
+use crate::policy::{Level, Policy};
 
 /// What stands at `/checkpoint`.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ struct State {
     newest: Vec<(Level, Arc<CosignedCheckpoint>)>,
     /// The last checkpoint that was sent, with the lines that came for it.
     latest: Option<Arc<CosignedCheckpoint>>,
-    quorum: Option<String>,
+    policy: Option<Arc<Policy>>,
     cosigners: Vec<CosignerStatus>,
     hours: Arc<BTreeSet<u64>>,
 }
@@ -80,7 +80,7 @@ impl Default for CosignerBoard {
                 stands: Stands::Newest,
                 newest: Vec::new(),
                 latest: None,
-                quorum: None,
+                policy: None,
                 cosigners: Vec::new(),
                 hours: Arc::default(),
             }),
@@ -119,7 +119,13 @@ impl CosignerBoard {
 
     /// The name of the policy's quorum; `None` while no policy is in force.
     pub fn quorum(&self) -> Option<String> {
-        self.read().quorum.clone()
+        let policy = self.policy();
+        policy.map(|policy| policy.quorum().to_owned())
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Option<Arc<Policy>> {
+        self.read().policy.clone()
     }
 
     /// The cosigners of the policy in force.
@@ -153,9 +159,9 @@ impl CosignerBoard {
     }
 
     /// Says who the cosigners are, and how far each one is.
-    pub fn set_cosigners(&self, quorum: Option<String>, cosigners: Vec<CosignerStatus>) {
+    pub fn set_cosigners(&self, policy: Option<Arc<Policy>>, cosigners: Vec<CosignerStatus>) {
         let mut state = self.write();
-        state.quorum = quorum;
+        state.policy = policy;
         state.cosigners = cosigners;
     }
 }

@@ -148,6 +148,19 @@ pub(super) async fn cosigners(State(app): State<Arc<App>>) -> Json<CosignersBody
     })
 }
 
+/// The policy by which this log's checkpoints stand: its witnesses, auditors, groups and quorum. Without `--policy` it is the
+/// one that the governors stated, which a state proof proves; an operator's own is proven by nothing.
+#[utoipa::path(get, path = "/v1/policy", responses(
+    (status = 200, description = "Lines of a policy (c2sp.org/tlog-policy), without logs and addresses; `quorum none` alone while no policy is in force", body = String, content_type = "text/plain; charset=utf-8"),
+))]
+pub(super) async fn policy(State(app): State<Arc<App>>) -> String {
+    let policy = app.cosigned.board.policy();
+    policy.map_or_else(
+        || "quorum none\n".to_owned(),
+        |policy| policy.cosigner_lines(),
+    )
+}
+
 /// Where the list of hours begins.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

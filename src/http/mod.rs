@@ -190,6 +190,7 @@ fn router(
         .routes(routes!(issuers::issuers))
         .routes(routes!(lookup::totals))
         .routes(routes!(cosigned::cosigners))
+        .routes(routes!(cosigned::policy))
         .routes(routes!(cosigned::hours))
         .routes(routes!(cosigned::hour))
         .routes(routes!(proofs::entry));

@@ -115,6 +115,35 @@ impl Policy {
     pub fn quorum(&self) -> &str {
         &self.quorum.name
     }
+
+    /// The lines that name its witnesses and auditors, groups and quorum, in an order in which they can be read again:
+    /// without logs, and without addresses, which are whoever's who asks there.
+    pub fn cosigner_lines(&self) -> String {
+        let nodes = &self.quorum.nodes;
+        let name_of = |place: &usize| match nodes.get(*place) {
+            Some(Node::Cosigner(at)) => self.cosigners.get(*at).map_or("", |it| it.name.as_str()),
+            Some(Node::Group { name, .. }) => name,
+            None => "",
+        };
+        let mut lines = String::new();
+        for (place, node) in nodes.iter().enumerate() {
+            let name = name_of(&place);
+            lines.push_str(&match node {
+                Node::Cosigner(at) => match self.cosigners.get(*at) {
+                    Some(cosigner) => format!("witness {name} {}\n", cosigner.vkey),
+                    None => continue,
+                },
+                Node::Group {
+                    needed, members, ..
+                } => {
+                    let members: Vec<&str> = members.iter().map(name_of).collect();
+                    format!("group {name} {needed} {}\n", members.join(" "))
+                }
+            });
+        }
+        lines.push_str(&format!("quorum {}\n", self.quorum()));
+        lines
+    }
 }
 
 /// A policy from a file.

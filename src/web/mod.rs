@@ -2,12 +2,15 @@
 //! browser (`verifier`), and show new entries as they come (`docs/web.md`).
 
 mod account;
+mod any;
 mod assets;
 mod badge;
 mod check;
+mod embed;
 mod entry;
 mod frame;
 mod home;
+mod install;
 mod life;
 mod live;
 mod method;
@@ -16,6 +19,7 @@ mod panel;
 mod plot;
 mod robots;
 mod say;
+mod scripts;
 mod search;
 mod spelling;
 mod texts;
@@ -43,12 +47,13 @@ use crate::ledger::State;
 use crate::log::{Log, ReadError, Status};
 use crate::record::{CodecError, Entry, FullEntry, Index, Stated};
 use crate::shares::Shares;
+pub use any::check_page;
 use frame::{Frame, LedgerFacts, Visit};
 
 /// Nothing from another host, no inline script or style, no frames, and no forms but to this site.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-     base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+     manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
 /// The address of the site.
@@ -106,6 +111,9 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         .route("/method", get(method::method))
         .route("/receipt", get(check::receipt))
         .route("/check", get(check::check))
+        .route(any::PATH, get(any::any))
+        .route("/embed/certificate/{index}", get(embed::certificate))
+        .route("/manifest.webmanifest", get(install::manifest))
         .route("/language", get(frame::language))
         .layer(axum::middleware::from_fn(take_turn))
         .merge(
@@ -124,6 +132,7 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         ))
         .route("/live", get(live::live))
         .route("/favicon.ico", get(assets::favicon))
+        .route("/worker.js", get(assets::worker))
         .route(
             "/web/{*name}",
             get(assets::asset).layer(axum::middleware::from_fn(take_turn)),
@@ -234,6 +243,15 @@ async fn nothing() -> Problem {
     Problem::not_found("there is nothing at this path")
 }
 
+/// What a page may load, and who may frame it.
+fn policy_of(path: &str) -> HeaderValue {
+    match path {
+        any::PATH => any::policy().unwrap_or(POLICY),
+        path if path.starts_with(embed::PATHS) => embed::POLICY,
+        _ => POLICY,
+    }
+}
+
 /// Whether a page may be sent: to readers, not to programs that ask for what is not there.
 fn wants_page(request: &Request) -> bool {
     let takes_html = |headers: &HeaderMap| {
@@ -274,7 +292,7 @@ async fn finish(
         }
     }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(CONTENT_SECURITY_POLICY, policy_of(&path));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(VARY, HeaderValue::from_static("accept-language, cookie"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

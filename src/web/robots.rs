@@ -20,6 +20,7 @@ pub(super) fn is_unindexed(path: &str) -> bool {
         "/entry/",
         "/certificate/",
         "/badge/",
+        "/embed/",
         "/search",
     ];
     pages.iter().any(|page| path.starts_with(page))

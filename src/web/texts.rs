@@ -80,6 +80,7 @@ texts! {
     found_none surveyed_trees chart_table year added in_all state_tree state_waits state_before state_had state_voided
     state_void_planting state_lost state_unclaimed paper_title size root share_fold
     badge_waits one_tree one_tree_planted planted_before share link_copied live_pause live_again
+    scan_picture scan_camera check_any check_any_note pins pins_note embed_no_script embed_open
 }
 
 /// A language that pages are in.

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { ANY_WORDS } from '../../src/web/any/words.mjs';
 import { hasCard, prove } from '../../src/web/card/proofs.mjs';
 import { SENTENCES } from '../../src/web/card/sentences.mjs';
 import { Teller } from '../../src/web/card/tell.mjs';
@@ -13,11 +14,13 @@ import { WORDS } from '../../src/web/card/words.mjs';
 const parts = (text) => [...new Set([...text.matchAll(/\{(\w+)[|}]/g)].map(([, name]) => name))].sort();
 
 test('every language has the same words with the same parts, and none is empty', () => {
-  for (const [tag, words] of Object.entries(WORDS)) {
-    assert.deepEqual(Object.keys(words), Object.keys(WORDS.en), tag);
-    for (const [name, text] of Object.entries(words)) {
-      assert.deepEqual(parts(text), parts(WORDS.en[name]), `${tag}: ${name}`);
-      assert.notEqual(text.trim(), '', `${tag}: ${name}`);
+  for (const all of [WORDS, ANY_WORDS]) {
+    for (const [tag, words] of Object.entries(all)) {
+      assert.deepEqual(Object.keys(words), Object.keys(all.en), tag);
+      for (const [name, text] of Object.entries(words)) {
+        assert.deepEqual(parts(text), parts(all.en[name]), `${tag}: ${name}`);
+        assert.notEqual(text.trim(), '', `${tag}: ${name}`);
+      }
     }
   }
 });
@@ -177,6 +180,13 @@ test('witnesses and auditors are told by name and time, and none of them is inve
     'w1 (witness): the first 1,001 entries, 14 Nov 2023, 22:13 UTC', 'w1 (witness): the first 1,001 entries, at no time that it says',
     'audit-n (auditor): no word of it yet', 'w1 (witness): a line of ML-DSA, which can’t be checked here',
   ]);
+});
+
+test('whom the operator asks for is told as the operator’s choice, and not as the governors’', () => {
+  const teller = new Teller('en');
+  assert.match(teller.quorum({ met: true, isOperators: false }), /^Those whom the governors ask for have/);
+  assert.match(teller.quorum({ met: true, isOperators: true }), /^Those whom the operator asks for have.*governors named nobody/);
+  assert.match(teller.quorum({ met: false, isOperators: true }), /^Not all whom the operator asks for/);
 });
 
 test('only canonical addresses of what a state proof tells have a card', () => {

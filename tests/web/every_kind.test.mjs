@@ -34,7 +34,7 @@ async function expectHeld(page, path) {
   if ((await page.$('#panel[data-receipts]')) !== null) {
     assert.equal(await decided(page), 'true', `${path}: ${await page.textContent('#verdict')} ${await problems(page)}`);
   }
-  if ((await page.$('[src="/web/panel.mjs"], [src="/web/proven.mjs"]')) === null) return null;
+  if ((await page.$('[src$="/panel.mjs"], [src$="/proven.mjs"]')) === null) return null;
   const card = await cardOf(page);
   assert.equal(card.holds, 'true', `${path}: ${await page.innerText('#card .proof')}`);
   assert.match(await page.innerText('#card .proof'), /^✓/, path);

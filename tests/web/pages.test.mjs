@@ -261,6 +261,16 @@ const LIARS = {
     check: 'authority', words: /another log key or genesis/, visited: true,
     tamper: (url, body) => (isPage(url) ? body.replace(/data-genesis="[0-9a-f]{64}"/, `data-genesis="${'0'.repeat(64)}"`) : undefined),
   }),
+  'a proof of growth with wrong hashes': () => {
+    const smaller = new Forged(honest().origin, site.logKey, entries.slice(0, -3)).checkpoint();
+    return {
+      check: 'consistency', words: /no proof of a fork/, visited: true,
+      tamper: (url, body) => {
+        if (url === '/v1/checkpoint') return smaller;
+        return url.includes('/consistency') ? body.replace(/("hashes":\[")(.)/, (_, begin, digit) => begin + (digit === 'A' ? 'B' : 'A')) : undefined;
+      },
+    };
+  },
   'a log that forked': () => {
     const lie = forge((all) => { all[40] = all[41]; }, 'consistency', /forked/);
     return { ...lie, visited: true, alarm: true, tamper: (url) => (url.includes('/consistency') ? undefined : lie.tamper(url)) };
@@ -661,7 +671,7 @@ test('a certificate is shared as a link and a picture, which say nothing of a ch
 for (const [width, colorScheme] of [[360, 'light'], [360, 'dark'], [1280, 'light'], [1280, 'dark']]) {
   test(`every page at ${width} pixels, ${colorScheme}: nothing overflows, and axe finds nothing`, async () => {
     const { page, finish } = await visit(browser, site, { viewport: { width, height: 800 }, colorScheme }, missing);
-    for (const path of everyPage()) {
+    for (const path of [...everyPage(), '/check.html', `/embed/certificate/${certificate.certificate}`]) {
       await page.goto(site.url + path);
       if (await page.$('#panel[data-receipts]')) await decided(page);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -825,7 +835,7 @@ test('the first page is light, and every page has its policy', async () => {
   await cardOf(page);
   await page.waitForTimeout(500);
   // What the card takes comes behind the page, which is read meanwhile: the verifier and what it verifies.
-  const isProof = (answer) => /^\/(v1\/|web\/(verifier|card)\/|web\/(proven|proving|checks)\.mjs)/.test(new URL(answer.url()).pathname);
+  const isProof = (answer) => /^\/(v1\/|web\/joined\/proven\.mjs|worker\.js|web\/SHA256SUMS)/.test(new URL(answer.url()).pathname);
   const bodies = await Promise.all(answers.filter((answer) => !isProof(answer)).map((answer) => answer.body()));
   const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
   assert.ok(bytes > 10_000 && bytes < 100_000, `${bytes} bytes`);

@@ -21,6 +21,8 @@ export class Site {
   static async start({ stateEveryMs = 0 } = {}) {
     const site = new Site();
     site.stateEveryMs = stateEveryMs;
+    // More of `serve`'s options, for the next start of the server.
+    site.options = [];
     site.dir = mkdtempSync(join(tmpdir(), 'arborlog-pages-'));
     const demo = process.env.ARBORLOG_DEMO;
     if (demo && existsSync(demo)) {
@@ -35,7 +37,7 @@ export class Site {
   }
 
   async serve() {
-    this.server = spawn(BINARY, ['serve', join(this.dir, 'ledger'), '--listen', '127.0.0.1:0'], {
+    this.server = spawn(BINARY, ['serve', join(this.dir, 'ledger'), '--listen', '127.0.0.1:0', ...this.options], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, ARBORLOG_STATE_EVERY_MS: String(this.stateEveryMs) },
     });
@@ -141,12 +143,12 @@ export const launch = () =>
     ],
   });
 
-// A browser's profile of its own; what it must not do is collected and must stay empty.
-export async function visit(browser, site, options = {}, allowed = []) {
+// A browser's profile of its own; what it must not do is collected and must stay empty. `others` are sites that may be asked too.
+export async function visit(browser, site, options = {}, allowed = [], others = []) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const wrong = [];
   context.on('request', (asked) => {
-    const own = asked.url().startsWith(site.url) || /^(blob|data|file):/.test(asked.url());
+    const own = [site.url, ...others].some((url) => asked.url().startsWith(url)) || /^(blob|data|file):/.test(asked.url());
     if (!own) wrong.push(`asked ${asked.url()}`);
   });
   context.on('weberror', (error) => wrong.push(`error ${error.error().message}`));

@@ -12,19 +12,20 @@ const MARKS = { waiting: '…', true: '✓', false: '✗', unable: '?' };
 
 export class Card {
   // The card of the page at this address, shown as being checked; null if no state proof tells what the page is about.
-  static on(document, pathname) {
-    return hasCard(pathname) ? new Card(document, pathname) : null;
+  // `below` says that the site's own page stands below the card; `place` is the element that it is put into.
+  static on(document, pathname, { below = true, place = 'content' } = {}) {
+    return hasCard(pathname) ? new Card(document, pathname, below, place) : null;
   }
 
-  constructor(document, pathname) {
+  constructor(document, pathname, below, place) {
     this.pathname = pathname;
     this.teller = new Teller(document.documentElement.lang);
     this.box = newElement('section', '', { id: 'card', 'data-holds': 'waiting', translate: 'no' });
     this.told = newElement('div');
     this.mark = newElement('p', '', { class: 'proof', role: 'status' });
-    const below = newElement('p', this.teller.say('below'), { class: 'small below' });
     this.box.append(this.told, this.mark);
-    document.getElementById('content').prepend(this.box, below);
+    const told = below ? [newElement('p', this.teller.say('below'), { class: 'small below' })] : [];
+    document.getElementById(place).prepend(this.box, ...told);
     this.show('waiting', 'checking');
   }
 
@@ -58,6 +59,7 @@ export class Card {
 
   // What is wrong was found: nothing that was proven before is shown any more.
   refuse(error) {
+    this.refused = error;
     this.told.replaceChildren();
     const isFalse = error instanceof Refused && error.outcome === 'false';
     this.show(isFalse ? 'false' : 'unable', isFalse ? 'wrong' : 'unproven', `(${error.message})`);
@@ -77,7 +79,8 @@ export class Card {
   tell({ seen, others }) {
     if (seen !== null) this.proven.asOf += ` ${this.teller.say('lags', { seen: this.teller.n(seen) })}`;
     const { title, tone, standing, rows, asOf } = this.proven;
-    const seenBy = this.teller.seenBy(others).map((text) => [this.teller.words.seen_by, text]);
+    const { seen_by: named, seen_by_operator: chosen } = this.teller.words;
+    const seenBy = this.teller.seenBy(others).map((text) => [others.isOperators ? chosen : named, text]);
     const list = newElement('dl', '', { class: 'facts' });
     for (const [name, text] of [...rows, ...seenBy]) {
       const row = newElement('div');

@@ -8,11 +8,12 @@ const stateOf = ({ entry, checkpoint }) => ({
   size: entry.statement.size, at: entry.admitted_at, index: entry.index, newest: checkpoint.size,
 });
 
+const pathOfItem = (name, key) => `/v1/proofs/state?domain=${name}s&key=${encodeURIComponent(key)}`;
+
 // `open(path, question)` fetches a file and verifies that it holds and answers the question.
 const item = (open, name, key) => {
-  const domain = `${name}s`;
-  const question = `${domain}/${key}`;
-  return open(`/v1/proofs/state?domain=${domain}&key=${encodeURIComponent(key)}`, question)
+  const question = `${name}s/${key}`;
+  return open(pathOfItem(name, key), question)
     .then((proven) => ({ state: stateOf(proven), found: itemAsked(proven, readQuestion(question)).found?.fields ?? null }));
 };
 
@@ -91,13 +92,14 @@ async function totals(open) {
   return { page: 'totals', state: stateOf(proven), totals: proven.entry.statement.totals };
 }
 
+// Addresses, what is proven of each, and the files that it surely needs.
 const PAGES = [
-  [/^\/$/, totals],
-  [/^\/account\/([0-9a-f]{64})$/, account],
-  [/^\/certificate\/(0|[1-9]\d*)$/, certificate],
-  [/^\/tree\/(0|[1-9]\d*)\/(0|[1-9]\d*)$/, tree],
-  [/^\/plot\/(0|[1-9]\d*)$/, plot],
-  [/^\/entry\/(0|[1-9]\d*)$/, entry],
+  [/^\/$/, totals, () => ['/v1/proofs/state?domain=totals']],
+  [/^\/account\/([0-9a-f]{64})$/, account, (id) => [pathOfItem('account', id)]],
+  [/^\/certificate\/(0|[1-9]\d*)$/, certificate, (number) => [`/v1/proofs/certificate/${number}`]],
+  [/^\/tree\/(0|[1-9]\d*)\/(0|[1-9]\d*)$/, tree, (...place) => [pathOfItem('tree', place.join('/'))]],
+  [/^\/plot\/(0|[1-9]\d*)$/, plot, (number) => [pathOfItem('plot', number), pathOfItem('survey', `${number}/latest`)]],
+  [/^\/entry\/(0|[1-9]\d*)$/, entry, (number) => [`/v1/receipts/${number}`]],
 ];
 
 // What is proven of the page at an address, or null if no state proof tells what it is about.
@@ -107,6 +109,12 @@ export async function prove(pathname, open) {
     if (asked) return read(open, ...asked.slice(1));
   }
   return null;
+}
+
+// The paths that the proof of a page begins with.
+export function firstAsked(pathname) {
+  const [pattern, , paths] = PAGES.find(([address]) => address.test(pathname)) ?? [];
+  return pattern === undefined ? [] : paths(...pattern.exec(pathname).slice(1));
 }
 
 // Whether a page has a card at all.

@@ -179,6 +179,11 @@ export class Teller {
     });
   }
 
+  // Whether those have seen it whom the governors ask for; or the operator, if the governors named nobody.
+  quorum({ met, isOperators }) {
+    return this.words[`quorum_${met ? 'met' : 'short'}${isOperators ? '_operator' : ''}`];
+  }
+
   account({ balance }) {
     const title = this.words.account_title;
     if (balance === null) return { title, tone: 'plain', standing: this.words.no_account, rows: [] };

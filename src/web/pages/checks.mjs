@@ -8,7 +8,7 @@ const WORD_OF_CODE = {
   signature_invalid: 'w_signature', key_invalid: 'w_signature', possession_unproven: 'w_signature', seal_mismatch: 'w_signature',
   not_included: 'w_inclusion', role_refused: 'w_role', quorum_short: 'w_authority', authority_broken: 'w_authority',
   genesis_other: 'w_genesis', other_log: 'w_genesis', genesis_changed: 'w_key', key_old: 'w_key', log_key_unnamed: 'w_log_key',
-  unsigned: 'w_checkpoint', witness_missing: 'w_checkpoint', quorum_missing: 'w_checkpoint', proof_incomplete: 'w_changed', other_format: 'w_format', mldsa_unsupported: 'w_mldsa', not_a_receipt: 'no_receipt', forked: 'w_forked', story: 'w_story', translated: 'w_translated',
+  unsigned: 'w_checkpoint', witness_missing: 'w_checkpoint', quorum_missing: 'w_checkpoint', proof_incomplete: 'w_changed', other_format: 'w_format', mldsa_unsupported: 'w_mldsa', not_a_receipt: 'no_receipt', forked: 'w_forked', proof_false: 'w_proof', story: 'w_story', translated: 'w_translated',
   away: 'w_away',
 };
 

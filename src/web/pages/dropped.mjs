@@ -16,7 +16,7 @@ const found = document.getElementById('found');
 const save = document.getElementById('save');
 const CHECKS = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint'];
 
-function conclude(state, text) {
+export function conclude(state, text) {
   verdict.textContent = text;
   panel.dataset.holds = state;
 }
@@ -61,7 +61,7 @@ async function verified(file, tell) {
 let turn = 0;
 
 // A file is verified by its bytes: as text, a browser would hide what was done to them.
-async function show(file) {
+export async function show(file) {
   turn += 1;
   const mine = turn;
   conclude('waiting', words.checking);
@@ -129,22 +129,10 @@ document.addEventListener('drop', (event) => {
 
 // ---- one page that verifies itself ----
 
-const MODULES = [
-  'verifier/bounds.mjs', 'verifier/codec.mjs', 'verifier/file.mjs', 'verifier/tree.mjs', 'verifier/curve.mjs',
-  'verifier/ed25519.mjs', 'verifier/signature.mjs', 'verifier/mldsa.mjs', 'verifier/note.mjs', 'verifier/policy.mjs',
-  'verifier/trie.mjs', 'verifier/domains.mjs', 'verifier/items.mjs', 'verifier/record.mjs', 'verifier/shown.mjs',
-  'verifier/about.mjs', 'verifier/receipt.mjs', 'verifier/story.mjs', 'checks.mjs', 'dropped.mjs',
-];
-
-// One script of all modules, each after those that it imports. Without imports, at the top or where one is needed, they share
-// one scope, so no two of them may give the same name to something at their top level.
-const joined = (sources) =>
-  sources.join('\n').replace(/^(import [\s\S]*?| *const \{[^}]*\} = await import\('\.\/\w+\.mjs'\));$/gm, '').replace(/^export (?=const|function|async|class)/gm, '');
-
 const escaped = (text) => text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
 
-async function page(sources, style, text) {
-  const script = joined(sources);
+// `script` is all modules, each behind those that it imports.
+async function savedPage(script, style, text) {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(script)));
   const hash = btoa(String.fromCharCode(...digest));
   const data = ['genesis', 'words', 'logKeys']
@@ -166,11 +154,15 @@ async function page(sources, style, text) {
 }
 
 async function offerSaving() {
-  const load = async (name) => (await fetch(`/web/${name}`)).text();
-  const [style, ...sources] = await Promise.all(['style.css', ...MODULES].map(load));
+  const load = async (name) => {
+    const answer = await fetch(`/web/${name}`);
+    need(answer.ok, 'away', name);
+    return answer.text();
+  };
+  const [style, script] = await Promise.all(['style.css', 'whole/dropped.mjs'].map(load));
   save.hidden = false;
   save.addEventListener('click', async () => {
-    const html = await page(sources, style, area.value);
+    const html = await savedPage(script, style, area.value);
     const link = newElement('a', '', { download: 'receipt.html' });
     link.href = URL.createObjectURL(new Blob([html], { type: 'text/html' }));
     link.click();

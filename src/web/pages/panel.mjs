@@ -6,9 +6,11 @@ import { Card } from './card/card.mjs';
 import { Teller } from './card/tell.mjs';
 import { wordsOf } from './card/words.mjs';
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
-import { noteLink, storage, tellFork } from './evidence.mjs';
-import { others } from './others.mjs';
-import { compareSeen, fetchReceipt, namedBy, proveCard, proveGrowth } from './proving.mjs';
+import { storage, tellFork } from './evidence.mjs';
+import { noteLink } from './fork.mjs';
+import {
+  compareSeen, fetchAhead, fetchAheadFor, fetchReceipt, namedBy, others, proveCard, proveGrowth,
+} from './proving.mjs';
 import { Refused, hex, need } from './verifier/codec.mjs';
 import { LOG, parseVkey } from './verifier/note.mjs';
 import { verifyReceipt } from './verifier/receipt.mjs';
@@ -24,6 +26,8 @@ const words = JSON.parse(document.body.dataset.words);
 const language = document.documentElement.lang;
 const card = Card.on(document, location.pathname);
 const items = new Map([...panel.querySelectorAll('[data-check]')].map((item) => [item.dataset.check, item]));
+// The names and indexes of the entries that the page rests on.
+const wanted = panel.dataset.receipts.split(' ').map((pair) => pair.split(':'));
 // The checks that each receipt goes through. That the chain ends at the genesis is shown under authority.
 const EACH = ['entry', 'signature', 'role', 'authority', 'inclusion', 'checkpoint'];
 const lineOf = (check) => items.get(check === 'genesis' ? 'authority' : check);
@@ -101,7 +105,7 @@ async function step(check, work) {
   }
 }
 
-async function verify(pinned, wanted) {
+async function verify(pinned) {
   const proven = {};
   for (const [name, index] of wanted) {
     await step('story', () => need(!(name in proven), 'story', `two entries are to be the ${name}`));
@@ -130,7 +134,7 @@ async function run() {
   const { vkey: written, genesis } = document.body.dataset;
   const vkey = await step('checkpoint', () => parseVkey(written, LOG));
   await step('authority', () => checkGenesis(genesis, storage));
-  const carding = card === null ? null : proveCard(card, vkey, genesis, others);
+  const carding = card === null ? null : proveCard(card, vkey, genesis);
   try {
     await runPanel(vkey, genesis);
   } catch (error) {
@@ -141,8 +145,7 @@ async function run() {
 }
 
 async function runPanel(vkey, genesis) {
-  const wanted = panel.dataset.receipts.split(' ').map((pair) => pair.split(':'));
-  const proven = await verify({ vkey, genesis }, wanted);
+  const proven = await verify({ vkey, genesis });
   const all = Object.values(proven);
   const named = await step('checkpoint', () => namedBy(all[0], vkey).catch((error) => {
     error.check = 'checkpoint';
@@ -193,12 +196,14 @@ async function runPanel(vkey, genesis) {
       return;
     }
     const teller = new Teller(language);
-    setState(item, found.met && found.quorum !== 'none' ? 'held' : 'noted', words, teller.say(found.met ? 'quorum_met' : 'quorum_short'));
+    setState(item, found.met && found.quorum !== 'none' ? 'held' : 'noted', words, teller.quorum(found));
     showText(item, teller.say('seen_by'), teller.seenBy(found).join('\n'));
   });
   conclude('true', words.all_held);
 }
 
+if (card !== null) fetchAheadFor(location.pathname);
+fetchAhead(...wanted.map(([, index]) => `/v1/receipts/${index}`));
 run().catch((error) => {
   card?.refuseIfOpen(error);
   if (panel.dataset.holds !== 'waiting') return;

@@ -10,11 +10,11 @@ import { sha256 } from './tree.mjs';
 
 const LIST_ITEMS_MAX = 2 ** 32 - 1;
 
-const follows = (condition, what) => need(condition, 'state_differs', what);
+const stateHas = (condition, what) => need(condition, 'state_differs', what);
 
 const bool = (reader) => {
   const value = u8(reader);
-  follows(value <= 1, 'what is true or false is neither');
+  stateHas(value <= 1, 'what is true or false is neither');
   return value === 1;
 };
 const slug = text(64, SLUG);
@@ -59,10 +59,10 @@ const LOSS = table({
 // A holder, or a name that one has.
 function holderOrName(reader) {
   const [kind, number] = [u8(reader), u32(reader)];
-  follows(kind <= 1, 'it is neither a holder nor a name');
+  stateHas(kind <= 1, 'it is neither a holder nor a name');
   if (kind === 1) return { kind: 'name', number };
   const duties = u8(reader);
-  follows(duties >= 1 && duties <= 7, 'a holder has no duty, or an unknown one');
+  stateHas(duties >= 1 && duties <= 7, 'a holder has no duty, or an unknown one');
   return { kind: 'holder', number, surveys: (duties & 1) !== 0, plants_or_awards: (duties & 2) !== 0, audits: (duties & 4) !== 0 };
 }
 
@@ -169,7 +169,7 @@ function partsOf({ at }, path) {
     parts[name] = path.subarray(place, place + width).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
     place += width;
   }
-  follows(path.subarray(place).every((byte) => byte === 0), 'bytes stand behind the numbers of a path');
+  stateHas(path.subarray(place).every((byte) => byte === 0), 'bytes stand behind the numbers of a path');
   return parts;
 }
 
@@ -202,19 +202,19 @@ export async function readLeaf(domain, path, leaf, beside = null) {
   } else {
     const { entry: began, digest } = read(table({ entry: u64, digest: bytes32 }), leaf.value);
     const reader = digested(at);
-    follows(reader, `the domain ${name} has no such path`);
+    stateHas(reader, `the domain ${name} has no such path`);
     entry = began;
     if (beside === null) {
-      follows(mayHaveSums(DOMAINS[domain], leaf), 'the sums of the leaf are none that its domain has');
+      stateHas(mayHaveSums(DOMAINS[domain], leaf), 'the sums of the leaf are none that its domain has');
       return { at, entry, fields };
     }
-    follows(equal(await sha256(beside), digest), 'the fields are not those of the digest');
+    stateHas(equal(await sha256(beside), digest), 'the fields are not those of the digest');
     fields = read(reader, beside);
     const own = name !== 'keys' || equal(await keyPath(fields.key), path);
-    follows(own && fits(at, entry, fields), 'path, entry and fields are not of one item');
+    stateHas(own && fits(at, entry, fields), 'path, entry and fields are not of one item');
   }
-  if (plain) follows(fits(at, entry, fields), 'path and fields are not of one item');
+  if (plain) stateHas(fits(at, entry, fields), 'path and fields are not of one item');
   const [a, b] = sums(fields);
-  follows(leaf.a === a && leaf.b === b, 'the sums of the leaf are not those of its fields');
+  stateHas(leaf.a === a && leaf.b === b, 'the sums of the leaf are not those of its fields');
   return { at, entry, fields };
 }

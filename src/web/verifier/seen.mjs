@@ -1,9 +1,9 @@
 // What this browser saw of a log before: the newest checkpoint is stored, and the tree of every later
 // one must begin with its tree.
 
-import { Refused, decimal, fromBase64, need } from './codec.mjs';
+import { Refused, decimal, equal, fromBase64, named, need } from './codec.mjs';
 import { LOG, openCheckpoint, parseVkey } from './note.mjs';
-import { checkConsistency } from './tree.mjs';
+import { checkConsistency, isPowerOfTwo, rootOfFirst } from './tree.mjs';
 
 const SITE = 'arborlog';
 const place = (genesis) => `${SITE} ${genesis}`;
@@ -43,16 +43,34 @@ export function forget(storage) {
 }
 
 // That the smaller of two trees is the beginning of the larger, whichever was seen first. `prove(from, to)` gives the hashes
-// of a consistency proof, in base64. Two that are not are thrown with both notes.
+// of a consistency proof, in base64. Two that contradict each other (`forked`) are thrown with both notes: they are evidence,
+// whoever reads them. A proof that is false (`proof_false`) speaks against who gave it, and not yet for a fork.
 export async function follows(one, other, prove) {
   const [before, now] = one.size <= other.size ? [one, other] : [other, one];
   try {
-    const written = before.size < now.size ? await prove(before.size, now.size) : [];
-    const proof = written.map((hash) => fromBase64(hash, 'a hash of the proof'));
+    const proof = before.size < now.size ? await hashesOf(prove, before.size, now.size) : [];
     await checkConsistency(before.size, before.root, now.size, now.root, proof);
   } catch (error) {
-    if (error instanceof Refused && error.code !== 'away') error.notes = [one.note, other.note];
-    throw error;
+    const asked = error.code === 'proof_false' ? await contradicts(before, now, prove) : error;
+    if (asked.code === 'forked') asked.notes = [one.note, other.note];
+    throw asked;
+  }
+}
+
+const hashesOf = async (prove, from, to) => {
+  const written = await prove(from, to);
+  return named('proof_false', async () => written.map((hash) => fromBase64(hash, 'a hash of the proof')));
+};
+
+// Whether it is the tree of `now` that has another beginning, or only the proof that is false, as an error.
+async function contradicts(before, now, prove) {
+  const isFalse = new Refused('proof_false', `the server\u2019s proof that the tree of ${before.size} entries is the beginning of that of ${now.size} does not hold`);
+  if (before.size < 4n || !isPowerOfTwo(before.size)) return isFalse;
+  try {
+    const root = await rootOfFirst(before.size, now.size, now.root, await hashesOf(prove, before.size - 1n, now.size));
+    return equal(root, before.root) ? isFalse : new Refused('forked', 'the smaller tree is not the beginning of the larger');
+  } catch {
+    return isFalse;
   }
 }
 
@@ -109,7 +127,7 @@ export const proveBy = (fetcher) => async (from, to) => {
   const body = await answer.json();
   need(
     decimal(String(body.from), 'from') === from && decimal(String(body.to), 'to') === to && Array.isArray(body.hashes),
-    'forked', 'the proof is of other trees',
+    'proof_false', 'the proof is of other trees',
   );
   return body.hashes;
 };

@@ -36,15 +36,19 @@ export async function rootByPath(leaf, index, size, path) {
   return root;
 }
 
-// RFC 9162, 2.1.4.2: that the tree of `from` entries is the beginning of that of `to`.
+// RFC 9162, 2.1.4.2: that the tree of `from` entries is the beginning of that of `to`. Throws `forked` where the two roots
+// contradict each other, whoever gave the proof: two roots of one size, or a proof that leads to the larger root and from
+// another smaller one. A proof that leads elsewhere is merely false, `proof_false`: another one might hold.
 export async function checkConsistency(from, fromRoot, to, toRoot, proof) {
-  const holds = (condition) => need(condition, 'forked', 'the smaller tree is not the beginning of the larger');
+  const holds = (condition) => need(condition, 'proof_false', `the hashes do not prove that the tree of ${from} is the beginning of that of ${to}`);
+  const agree = (condition) => need(condition, 'forked', 'the smaller tree is not the beginning of the larger');
   holds(0n < from && from <= to && proof.length <= BOUNDS.path_hashes);
   if (from === to) {
-    holds(proof.length === 0 && equal(fromRoot, toRoot));
+    agree(equal(fromRoot, toRoot));
+    holds(proof.length === 0);
     return;
   }
-  const hashes = (from & (from - 1n)) === 0n ? [fromRoot, ...proof] : [...proof];
+  const hashes = isPowerOfTwo(from) ? [fromRoot, ...proof] : [...proof];
   holds(hashes.length > 0);
   let [first, last] = [from - 1n, to - 1n];
   while (first & 1n) [first, last] = [first >> 1n, last >> 1n];
@@ -61,5 +65,31 @@ export async function checkConsistency(from, fromRoot, to, toRoot, proof) {
     }
     [first, last] = [first >> 1n, last >> 1n];
   }
-  holds(last === 0n && equal(smaller, fromRoot) && equal(larger, toRoot));
+  holds(last === 0n && equal(larger, toRoot));
+  agree(equal(smaller, fromRoot));
+}
+
+export const isPowerOfTwo = (size) => (size & (size - 1n)) === 0n;
+
+// The root of the first `size` leaves of a tree, a power of two from 4 on, by the proof that the tree of one leaf less is the
+// beginning of the tree of `to`. A proof for `size` itself does not have that root in it, so that none shows another one.
+export async function rootOfFirst(size, to, toRoot, proof) {
+  const holds = (condition) => need(condition, 'proof_false', `the hashes do not lead to the root of ${to} entries`);
+  holds(size >= 4n && isPowerOfTwo(size) && size <= to && proof.length > 0 && proof.length <= BOUNDS.path_hashes);
+  const levels = size.toString(2).length - 1;
+  let [first, last] = [size - 2n, to - 1n];
+  let [root, found] = [proof[0], null];
+  for (const [at, hash] of proof.slice(1).entries()) {
+    holds(last > 0n);
+    if (first & 1n || first === last) {
+      root = await nodeHash(hash, root);
+      while (!(first & 1n) && first > 0n) [first, last] = [first >> 1n, last >> 1n];
+    } else {
+      root = await nodeHash(root, hash);
+    }
+    [first, last] = [first >> 1n, last >> 1n];
+    if (at + 1 === levels) found = root;
+  }
+  holds(last === 0n && found !== null && equal(root, toRoot));
+  return found;
 }
