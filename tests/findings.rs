@@ -964,9 +964,9 @@ fn the_report_and_its_page() {
             || page.matches("http://").count()
                 == page.matches("http://www.w3.org/2000/svg").count()
     );
-    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<svg").count(), 7);
     let data = std::fs::read(dir.path().join("report.json")).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
-    assert_eq!(data["format"], "arborlog-report/3");
-    assert_eq!(data["totals"]["standing"], "30");
+    assert_eq!(data["format"], "arborlog-report/4");
+    assert_eq!(data["totals"]["standing_trees"], "30");
 }

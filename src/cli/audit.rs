@@ -6,13 +6,14 @@ use std::time::Instant;
 use clap::Args;
 
 use super::compared::{CompareArgs, Compared};
+use super::engagement::EngagementArgs;
 use super::since::{Earlier, SinceArgs};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
 use super::{cosigned_hours, evidence, log_source};
 use arborlog::audit::{
-    AuditError, Auditor, Beginning, Claimed, Finding, Inspection, InspectionError, Severity,
-    StaticLog, Until, UntilError, WholeError, each_entry, threads_default,
+    AuditError, Auditor, Beginning, Claimed, Engagement, Finding, Inspection, InspectionError,
+    Severity, StaticLog, Until, UntilError, WholeError, each_entry, threads_default,
 };
 use arborlog::client::today;
 use arborlog::durable::{FileError, at};
@@ -79,10 +80,13 @@ pub struct AuditArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engagement: EngagementArgs,
 }
 
 pub fn run(args: &AuditArgs) -> Done {
     let trusted = args.policy.read(args.log.as_slice())?;
+    let engagement = args.engagement.read().map_err(Failure::usage)?;
     let source = log_source::open(&args.ledger)?;
     if let Some(dir) = &args.export
         && holds_files(dir)?
@@ -93,7 +97,7 @@ pub fn run(args: &AuditArgs) -> Done {
         findings,
         unheld,
         answer,
-    } = audit(args, &trusted, source.as_ref())?;
+    } = audit(args, &trusted, engagement, source.as_ref())?;
     if args.json {
         outln!("{answer}");
     }
@@ -136,7 +140,12 @@ fn holds_files(dir: &Path) -> Result<bool, FileError> {
     }
 }
 
-fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<Audited, Failure> {
+fn audit(
+    args: &AuditArgs,
+    trusted: &Trusted,
+    engagement: Engagement,
+    source: &dyn StaticLog,
+) -> Result<Audited, Failure> {
     let begun = Instant::now();
     let log = trusted.audit_key(source)?;
     let mut compared = args.compare.fetch(log.name().as_str())?;
@@ -192,6 +201,7 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     let (Some(mut report), Some((head, checkpoint))) = (report, verified) else {
         return Err(log_source::failed(AuditError::Empty));
     };
+    report.engagement = engagement;
     if let Some(beginning) = &beginning {
         report.say_until(beginning.row());
     }

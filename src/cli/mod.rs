@@ -9,6 +9,7 @@ pub mod audit;
 mod compared;
 pub mod connect;
 mod cosigned_hours;
+mod engagement;
 mod evidence;
 mod failure;
 pub mod fsck;
