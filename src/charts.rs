@@ -139,7 +139,7 @@ fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// A time such as 2013.25 as its year, with the month where the axis spans few years.
-fn year_label(at: f64, span: f64) -> String {
+pub(crate) fn year_label(at: f64, span: f64) -> String {
     let year = at.floor();
     if span > 4.0 {
         return format!("{year:.0}");
@@ -150,7 +150,7 @@ fn year_label(at: f64, span: f64) -> String {
 
 /// A whole number with its thousands apart. Axes and bars begin at zero: a label that rounding puts
 /// below is zero.
-fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a label's fraction is cut off"

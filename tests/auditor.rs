@@ -718,7 +718,7 @@ fn an_attestation_is_made_from_a_report_and_admitted() {
     let differs = found.iter().find(|it| it["code"] == "attestation_differs");
     let differs = differs.expect("a false attestation passed an audit");
     assert_eq!(differs["severity"], "high");
-    assert_eq!(differs["count"], 1, "{differs}");
+    assert_eq!(differs["cases"], 1, "{differs}");
     // Its state root is that of the entries that it speaks of: so much a second replay finds.
     let size = said["size"].as_u64().unwrap();
     let (entries, roots) = {

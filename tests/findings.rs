@@ -964,9 +964,297 @@ fn the_report_and_its_page() {
             || page.matches("http://").count()
                 == page.matches("http://www.w3.org/2000/svg").count()
     );
-    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<svg").count(), 7);
     let data = std::fs::read(dir.path().join("report.json")).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();
-    assert_eq!(data["format"], "arborlog-report/3");
-    assert_eq!(data["totals"]["standing"], "30");
+    assert_eq!(data["format"], "arborlog-report/4");
+    assert_eq!(data["totals"]["standing_trees"], "30");
+}
+
+/// A ledger whose texts a spreadsheet would run, with an account that owes, a plot across the 180th meridian on
+/// which credits were issued, and trees and points of which a part is gone.
+fn of_many_sorts() -> Forge {
+    let mut it = plain();
+    let corners = [
+        (-170_000_000, 1_799_990_000),
+        (-170_000_000, -1_799_990_000),
+        (-169_990_000, -1_799_990_000),
+        (-169_990_000, 1_799_990_000),
+    ];
+    let points: Vec<_> = corners
+        .iter()
+        .map(|(latitude, longitude)| serde_json::json!({ "latitude": latitude, "longitude": longitude }))
+        .collect();
+    let outline = serde_json::json!({ "outline": { "points": points } });
+    let across = Plot {
+        name: "=HYPERLINK(\"https://x.example\")".parse().unwrap(),
+        funded_by: "'quoted".parse().unwrap(),
+        place: serde_json::from_value(outline).unwrap(),
+        area_m2: 20_000,
+        carbon_rights: CarbonRights::Issued {
+            registry: "Verra".parse().unwrap(),
+            id: "VCS 1477".parse().unwrap(),
+        },
+        ..land(3)
+    };
+    it.admit("planter", across);
+    let elms = it.admit("planter", planting(3, 1, 10, 9));
+    it.admit("surveyor", lost(elms, 3, Some(2)));
+    it.admit("surveyor", lost(elms, 1, None));
+    let last = it.admit("platform", ride(ANN, 50, 7));
+    it.admit("platform", gift(ANN, EVE, 80));
+    it.admit("platform", reverse(last, 40));
+    it
+}
+
+/// The tables of a ledger, in both forms.
+fn exported(it: &Forge) -> tempfile::TempDir {
+    use arborlog::report::{Export, TableFormat};
+
+    let temp = tempfile::tempdir().unwrap();
+    let (log, rows) = (temp.path().join("log"), temp.path().join("rows"));
+    write(&it.files(), &log);
+    let source = Folder::new(&log);
+    let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
+    let claimed = inspection.fetch_checkpoint(&source).unwrap();
+    let threads = threads_default();
+    inspection
+        .advance(&source, &claimed, threads, None, |_| {})
+        .unwrap();
+    let report = inspection.report(TODAY).unwrap().unwrap();
+    let auditor = inspection.auditor();
+    let (head, checkpoint) = auditor.verified().unwrap();
+    let formats = [TableFormat::Csv, TableFormat::Parquet];
+    let tables = temp.path().join("tables");
+    let mut export = Export::begin(&tables, &formats, auditor.state()).unwrap();
+    arborlog::audit::each_entry(&source, auditor.origin(), head, threads, |taken| {
+        let added = export.add(taken);
+        added.map_err(|error| -> arborlog::audit::WholeError { panic!("{error}") })
+    })
+    .unwrap();
+    export.finish(head, checkpoint, &report).unwrap();
+    temp
+}
+
+/// The rows of a table: columns by name.
+fn csv_rows(table: &std::path::Path) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(table).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+/// The same of a Parquet table, with cells as texts.
+fn parquet_rows(table: &std::path::Path) -> Vec<BTreeMap<String, String>> {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::record::Field;
+
+    let reader = SerializedFileReader::new(std::fs::File::open(table).unwrap()).unwrap();
+    let text = |field: &Field| match field {
+        Field::Null => String::new(),
+        Field::Str(text) => text.clone(),
+        Field::ULong(number) => number.to_string(),
+        Field::Long(number) | Field::TimestampMillis(number) => number.to_string(),
+        Field::Double(number) => number.to_string(),
+        Field::Date(days) => Day(u32::try_from(*days).unwrap()).to_string(),
+        Field::Decimal(number) => {
+            let bytes: [u8; 16] = number.data().try_into().unwrap();
+            u128::from_be_bytes(bytes).to_string()
+        }
+        other => panic!("{other:?}"),
+    };
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.map(|row| {
+        let row = row.unwrap();
+        let cells = row.get_column_iter();
+        cells
+            .map(|(name, field)| (name.clone(), text(field)))
+            .collect()
+    })
+    .collect()
+}
+
+#[test]
+fn an_export_has_the_state_and_no_cell_that_a_spreadsheet_runs() {
+    let it = of_many_sorts();
+    let temp = exported(&it);
+    let tables = temp.path().join("tables");
+    let readme = std::fs::read_to_string(tables.join("README.md")).unwrap();
+    let mut seen = 0;
+    for file in std::fs::read_dir(&tables).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|end| end != "csv") {
+            continue;
+        }
+        seen += 1;
+        let rows = csv_rows(&path);
+        let same = parquet_rows(&path.with_extension("parquet"));
+        assert_eq!(rows.len(), same.len(), "{}", path.display());
+        for (row, same) in rows.iter().zip(&same) {
+            for (column, cell) in row {
+                assert!(readme.contains(&format!("| `{column}` |")), "{column}");
+                let is_number = cell.parse::<f64>().is_ok();
+                let runs = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+                assert!(!runs || is_number, "{column}: {cell}");
+                let text = cell.strip_prefix('\'').unwrap_or(cell);
+                assert_eq!(text, same[column], "{column}");
+            }
+        }
+    }
+    assert_eq!(seen, 24);
+
+    let of = |name: &str| csv_rows(&tables.join(format!("{name}.csv")));
+    let plots = of("plots_now");
+    assert_eq!(plots[2]["name"], "'=HYPERLINK(\"https://x.example\")");
+    assert_eq!(plots[2]["funded_by"], "''quoted");
+    assert_eq!(plots[0]["longitude"], "-122.4");
+    let [planted, lost, standing] = ["planted_trees", "lost_trees", "standing_trees"];
+    assert_eq!(
+        [planted, lost, standing].map(|it| plots[2][it].as_str()),
+        ["10", "4", "6"]
+    );
+    let accounts = of("accounts");
+    let balances: Vec<&str> = accounts.iter().map(|it| it["balance_g"].as_str()).collect();
+    assert_eq!(balances, ["-40", "80"]);
+    assert_eq!(accounts[0]["holder"], "cityride");
+    let trees = of("trees");
+    let runs = trees.iter().filter(|it| it["plot"] == "3");
+    let runs: Vec<_> = runs
+        .map(|it| {
+            [
+                "first_serial",
+                "last_serial",
+                "state",
+                "planting_lost_unnamed_trees",
+            ]
+            .map(|name| it[name].as_str())
+        })
+        .collect();
+    assert_eq!(
+        runs,
+        [
+            ["1", "1", "standing", "1"],
+            ["2", "4", "lost", "1"],
+            ["5", "10", "standing", "1"]
+        ]
+    );
+    let certificates = of("certificates");
+    assert_eq!(certificates.len(), 1);
+    assert_eq!(certificates[0]["state"], "tied");
+    assert_eq!(certificates[0]["serial"], "1");
+    assert!(of("surveys").iter().all(|it| it["surveyor"] == "eyes"));
+    assert_eq!(of("surveys").len(), 2);
+    let links = of("registry_links");
+    assert_eq!(links.len(), 1);
+    let link = ["registryOfOrigin", "projectId", "registry", "project_id"];
+    assert_eq!(
+        link.map(|name| links[0][name].as_str()),
+        ["Verra", "VCS 1477", "verra", "VCS1477"]
+    );
+    let vintages = of("vintages");
+    assert_eq!(vintages.len(), 1);
+    for (column, value) in [
+        ("awarded_grams", "180"),
+        ("reversed_grams", "40"),
+        ("standing_grams", "140"),
+        ("planted_trees", "30"),
+        ("lost_trees", "4"),
+        ("standing_trees", "26"),
+    ] {
+        assert_eq!(vintages[0][column], value, "{column}");
+    }
+    assert!(
+        of("findings")
+            .iter()
+            .any(|it| it["code"] == "negative_balances"
+                && it["weight"] == "40"
+                && it["weight_unit"] == "grams")
+    );
+}
+
+#[test]
+fn plots_are_on_both_maps() {
+    let temp = exported(&of_many_sorts());
+    let tables = temp.path().join("tables");
+    let text = std::fs::read(tables.join("plots.geojson")).unwrap();
+    let all: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let features = all["features"].as_array().unwrap();
+    assert_eq!(features.len(), 3);
+    let kinds: Vec<_> = features
+        .iter()
+        .map(|it| it["geometry"]["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["Polygon", "Polygon", "MultiPolygon"]);
+    assert_eq!(features[2]["properties"]["shape"], "outline");
+    assert_eq!(features[2]["properties"]["standing_trees"], 6);
+    assert_eq!(
+        features[2]["properties"]["name"],
+        "=HYPERLINK(\"https://x.example\")"
+    );
+    let map = rusqlite::Connection::open(tables.join("plots.gpkg")).unwrap();
+    let number = |sql: &str| map.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("PRAGMA application_id"), 0x4750_4B47);
+    assert_eq!(number("SELECT count(*) FROM plots"), 3);
+    assert_eq!(number("SELECT standing_trees FROM plots WHERE plot = 3"), 6);
+    let blob: Vec<u8> = map
+        .query_row("SELECT geom FROM plots WHERE plot = 3", (), |row| {
+            row.get(0)
+        })
+        .unwrap();
+    // Head of 8 bytes, bounds of 32, then a multipolygon of two.
+    assert_eq!(&blob[..8], b"GP\0\x03\xe6\x10\0\0");
+    assert_eq!(&blob[40..49], b"\x01\x06\0\0\0\x02\0\0\0");
+}
+
+/// Every report is as the published schema says, and the schema refuses what is not.
+#[test]
+fn reports_are_as_their_schema_says() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../docs/report.schema.json")).unwrap();
+    assert_eq!(
+        schema["properties"]["format"]["const"],
+        arborlog::audit::REPORT_FORMAT
+    );
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    let place = "https://arborlog.example/report.schema.json";
+    compiler.add_resource(place, schema).unwrap();
+    let schema = compiler.compile(place, &mut schemas).unwrap();
+    let told = |report: &Report| {
+        let dir = tempfile::tempdir().unwrap();
+        arborlog::report::write(dir.path(), report).unwrap();
+        let data = std::fs::read(dir.path().join("report.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&data).unwrap()
+    };
+    for it in [plain(), of_many_sorts(), Forge::honest()] {
+        let (_, report) = inspect(&it, TODAY.later(400));
+        let mut data = told(&report);
+        if let Err(error) = schemas.validate(&data, schema) {
+            panic!("{error:#}");
+        }
+        data["plots"][0]["standing"] = 1.into();
+        assert!(schemas.validate(&data, schema).is_err(), "no unit");
+    }
+    let (_, mut report) = inspect(&plain(), TODAY);
+    assert_eq!(told(&report)["engagement"]["criteria"], "not stated");
+    report.engagement = arborlog::audit::Engagement {
+        level: Some(AssuranceLevel::Reasonable),
+        criteria: Some("the method of the programme".to_owned()),
+        period_from: Some(TODAY),
+        ..Default::default()
+    };
+    let data = told(&report);
+    assert!(schemas.validate(&data, schema).is_ok());
+    let engagement = &data["engagement"];
+    assert_eq!(engagement["level"], "reasonable");
+    assert_eq!(engagement["period_from"], TODAY.to_string());
+    assert_eq!(engagement["responsible_party"], "not stated");
+}
+
+/// A weight that is no sum is 0, and its unit says so.
+#[test]
+fn weights_that_are_no_sum_say_so() {
+    let (found, _) = inspect(&of_many_sorts(), TODAY.later(400));
+    assert!(found.len() > 5, "{found:?}");
+    for finding in found {
+        let is_sum = finding.weight_unit != "none";
+        assert!(is_sum || finding.weight == 0, "{finding:?}");
+    }
 }

@@ -259,8 +259,8 @@ fn the_largest_sums_are_told_and_audited() {
     assert_eq!(audited["totals"]["awarded"], sum);
     let report = std::fs::read(format!("{report}/report.json")).unwrap();
     let report: Value = serde_json::from_slice(&report).unwrap();
-    assert_eq!(report["totals"]["balances"], sum);
-    assert_eq!(report["months"][0]["awarded"], sum);
+    assert_eq!(report["totals"]["balances_grams"], sum);
+    assert_eq!(report["months"][0]["awarded_grams"], sum);
     let text = report.to_string();
     let quantities = (5 * u128::from(u64::MAX)).to_string();
     assert!(

@@ -12,6 +12,8 @@ mod support;
 use std::path::Path;
 use std::process::Output;
 
+use arborlog::ledger::RULES_VERSION;
+use arborlog::note::{AuditNote, KeyName, SignatureType, VerifierKey, cosign};
 use arborlog::record::{Day, Statement};
 use forge::{DAY_MS, Forge};
 use serde_json::Value;
@@ -106,7 +108,7 @@ fn an_audit_until_says_what_one_said_then() {
             ] {
                 assert_eq!(now[same], then[same], "{same} until {asked}");
             }
-            assert_eq!(now["until"]["checkpoint_size"], world.ends[2]);
+            assert_eq!(now["until"]["checkpoint_size_entries"], world.ends[2]);
             assert_eq!(now["until"]["is_all"], false);
             assert_eq!(then["until"], Value::Null);
         }
@@ -140,7 +142,7 @@ fn a_size_is_rounded_down_to_a_whole_batch() {
     ] {
         let answer = world.answer(&["--until", &asked.to_string()]);
         assert_eq!(answer["entries"], size, "{asked} asked for");
-        assert_eq!(answer["until"]["entries_left_out_of_a_batch"], asked - size);
+        assert_eq!(answer["until"]["left_out_of_a_batch_entries"], asked - size);
     }
     let vkey = forge::vkey("log").to_string();
     let words = run_ok(&[
@@ -187,7 +189,7 @@ fn its_report_tables_and_attestation_say_so() {
     let data = json(&std::fs::read_to_string(format!("{report}/report.json")).unwrap());
     assert_eq!(data["until"]["day"], day);
     assert_eq!(data["as_of"], day);
-    assert_eq!(data["checkpoint"]["size"], world.ends[0]);
+    assert_eq!(data["checkpoint"]["size_entries"], world.ends[0]);
     assert_eq!(data["checkpoint"]["last_admitted"], day);
     let rows = std::fs::read_to_string(format!("{tables}/entries.csv"))
         .unwrap()
@@ -301,4 +303,163 @@ fn a_log_key_that_was_replaced_since() {
         "in force then"
     );
     assert_eq!(world.audit_by("log", &until).status.code(), Some(3));
+}
+
+/// A policy is asked of the checkpoint that the log shows, of which the audited entries are the beginning.
+#[test]
+fn a_policy_holds_for_the_checkpoint_whose_beginning_is_audited() {
+    let world = World::new();
+    let (name, key): (KeyName, _) = ("w.example/key".parse().unwrap(), statements::key("witness"));
+    let witness = VerifierKey::new(name.clone(), SignatureType::CosignatureV1, key.public());
+    let (log, policy) = (world.path("log"), world.path("policy"));
+    let text = format!(
+        "log {}\nwitness w {witness}\nquorum w\n",
+        forge::vkey("log")
+    );
+    std::fs::write(&policy, text).unwrap();
+    let (day, size) = (TODAY.to_string(), world.ends[0]);
+    let audit = || {
+        let args = [
+            "audit", &log, "--policy", &policy, "--until", &day, "--json",
+        ];
+        let done = run(&args);
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (code, words) = audit();
+    assert_eq!(code, Some(3), "nobody cosigned: {words}");
+
+    let mut checkpoint = world.it.checkpoint(world.ends[2]);
+    cosign(&mut checkpoint, &name, &key, 1_790_000_000);
+    std::fs::write(format!("{log}/checkpoint"), checkpoint.to_string()).unwrap();
+    let (code, words) = audit();
+    assert_eq!(code, Some(0), "{words}");
+    let answer = json(&words);
+    assert_eq!(answer["entries"], size);
+    assert_eq!(answer["until"]["checkpoint_size_entries"], world.ends[2]);
+    assert_eq!(answer["policy"]["quorum"], "w", "{answer}");
+}
+
+/// Another auditor's note of an earlier size is compared with what an audit until then makes of the entries; one of
+/// later entries can't be.
+#[test]
+fn a_note_of_then_is_compared_with_an_audit_until_then() {
+    let world = World::new();
+    let [first, second, _] = world.ends;
+    let name: KeyName = "auditor.example/a1".parse().unwrap();
+    let key = statements::key("other auditor");
+    let vkey = AuditNote::vkey(&name, key.public()).to_string();
+    let report = world.path("then-report");
+    world.answer(&["--until", &first.to_string(), "--report", &report]);
+    let data = json(&std::fs::read_to_string(format!("{report}/report.json")).unwrap());
+    let root = data["checkpoint"]["state_root"].as_str().unwrap();
+    let note = |size: u64, state_root: &str| {
+        let note = AuditNote {
+            origin: forge::ORIGIN.parse().unwrap(),
+            head: world.it.head(size),
+            rules_version: RULES_VERSION,
+            state_root: state_root.parse().unwrap(),
+        };
+        let path = world.path("note");
+        std::fs::write(&path, note.sign(&name, &key)).unwrap();
+        path
+    };
+    let compare = |note: &str| {
+        let more = ["--compare-auditor", note, "--auditor-key", &vkey];
+        let until = first.to_string();
+        world.audit(&[&["--until", &until], &more[..]].concat())
+    };
+    let same = compare(&note(first, root));
+    assert_eq!(same.status.code(), Some(0), "{}", told(&same));
+    let answer = json(&String::from_utf8_lossy(&same.stdout));
+    let words = format!("auditor.example/a1 made the same state root of {first} entries");
+    assert_eq!(answer["compared"], words);
+    // The root of the tree in the place of that of the state.
+    let other = world.it.head(first).root.to_string();
+    let differs = compare(&note(first, &other));
+    assert_eq!(differs.status.code(), Some(1), "{}", told(&differs));
+    let later = compare(&note(second, root));
+    assert_eq!(later.status.code(), Some(3), "{}", told(&later));
+    assert!(told(&later).contains("compare again"), "{}", told(&later));
+}
+
+/// A report of a version that was made before names had units is read; one that is still to come is not.
+#[test]
+fn reports_of_other_versions_are_compared_or_named() {
+    let world = World::new();
+    let report = world.path("old");
+    world.answer(&["--until", &world.ends[0].to_string(), "--report", &report]);
+    let path = format!("{report}/report.json");
+    let data = std::fs::read_to_string(&path).unwrap();
+    let third = data
+        .replace("arborlog-report/4", "arborlog-report/3")
+        .replace("\"size_entries\"", "\"size\"")
+        .replace("\"cases\"", "\"count\"");
+    std::fs::write(&path, third).unwrap();
+    let until = world.ends[0].to_string();
+    let answer = world.answer(&["--until", &until, "--compare", &path]);
+    assert_eq!(answer["since"]["entries"], world.ends[0]);
+    assert_eq!(answer["since"]["changes"], serde_json::json!([]));
+    let fifth = data.replace("arborlog-report/4", "arborlog-report/5");
+    std::fs::write(&path, fifth).unwrap();
+    let refused = world.audit(&["--compare", &path]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        told(&refused).contains("a report of version 5"),
+        "{}",
+        told(&refused)
+    );
+}
+
+/// What an auditor and a client agreed on stands on the first page, and an attestation may not contradict it.
+#[test]
+fn the_terms_of_an_engagement_are_shown() {
+    let world = World::new();
+    let report = world.path("terms");
+    world.answer(&[
+        "--report",
+        &report,
+        "--level",
+        "limited",
+        "--criteria",
+        "The <method> of the programme",
+        "--period-from",
+        "2026-01-01",
+        "--period-until",
+        "2026-06-30",
+        "--verifier",
+        "Books & Co",
+    ]);
+    let page = std::fs::read_to_string(format!("{report}/report.html")).unwrap();
+    for words in [
+        "limited",
+        "The &#60;method&#62; of the programme",
+        "2026-01-01 to 2026-06-30",
+        "Books &#38; Co",
+        "not stated",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    let attest = |level: &str| {
+        run(&[
+            "attest",
+            &report,
+            "--level",
+            level,
+            "--opinion",
+            "unmodified",
+        ])
+    };
+    assert_eq!(attest("reasonable").status.code(), Some(2));
+    let made = attest("limited");
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    let said = json(&String::from_utf8_lossy(&made.stdout));
+    assert_eq!(said["period_from"], "2026-01-01");
+    assert_eq!(said["period_until"], "2026-06-30");
+    let backwards = [
+        "--period-from",
+        "2026-06-30",
+        "--period-until",
+        "2026-01-01",
+    ];
+    assert_eq!(world.audit(&backwards).status.code(), Some(2));
 }

@@ -78,6 +78,7 @@ impl CosignedTimes {
             why: WHY,
             count,
             weight: count.into(),
+            weight_unit: "checkpoints",
             items,
         })))
     }

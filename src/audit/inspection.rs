@@ -11,7 +11,7 @@ use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 use super::facts::{Facts, Inconsistent};
 use super::findings::{Finding, FindingsError, findings};
 use super::observe::Observations;
-use super::report::Report;
+use super::report::{Report, vintages};
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
 use super::tiles::Tiles;
@@ -275,11 +275,13 @@ impl Inspection {
     pub fn report(&mut self, as_of: Day) -> Result<Option<Report>, InspectionError> {
         let facts = Facts::new(self.auditor.state(), &self.observations, as_of)?;
         let findings = findings(&facts, &mut self.awards)?;
+        let vintages = vintages(&facts, &mut self.awards)?;
         Ok(Report::new(
             &self.auditor,
             &facts,
             self.resumed_at,
             findings,
+            vintages,
         )?)
     }
 }

@@ -68,8 +68,8 @@ pub use observe::{
     ObservedLoss, ObservedPlaceholders, Pause, Span,
 };
 pub use report::{
-    ActivityRow, CheckpointRow, IssuerRow, KindRow, LogRow, MethodRow, MonthRow, PlotRow, Report,
-    SpeciesRow, SurveyRow,
+    ActivityRow, CheckpointRow, Engagement, IssuerRow, KindRow, LogRow, MethodRow, MonthRow,
+    NOT_STATED, PlotRow, REPORT_FORMAT, Report, SpeciesRow, SurveyRow, VintageRow,
 };
 pub use restated::{Change, Restated, RestatedPlots};
 pub use saved::{SavedAudit, SavedAuditError};

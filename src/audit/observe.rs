@@ -294,6 +294,7 @@ impl Observations {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, Serialize)]
 pub struct Span {
     /// How many entries.
+    #[serde(rename = "entries")]
     pub count: u64,
     /// The first one's index.
     pub first: Index,
@@ -341,9 +342,10 @@ pub struct IssuerSums {
     /// How many awards.
     pub awards: u64,
     /// The points of its awards, in grams.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "points_grams", serialize_with = "decimal")]
     pub points: u128,
     /// Trees of its plantings.
+    #[serde(rename = "planted_trees")]
     pub planted: u64,
     /// How many surveys.
     pub surveys: u64,
@@ -352,11 +354,12 @@ pub struct IssuerSums {
     /// How many reversals of awards.
     pub reversals: u64,
     /// The points that its reversals took back, in grams.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "reversed_grams", serialize_with = "decimal")]
     pub reversed: u128,
     /// How many losses of trees.
     pub losses: u64,
     /// The trees of its losses.
+    #[serde(rename = "lost_trees")]
     pub lost: u64,
     /// How many voids.
     pub voids: u64,
@@ -375,17 +378,17 @@ pub struct MonthSums {
     /// How many awards for events of this month.
     pub awards: u64,
     /// The points of those awards, in grams.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "awarded_grams", serialize_with = "decimal")]
     pub awarded: u128,
     /// Points reversed by corrections signed in this month, in grams.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "reversed_grams", serialize_with = "decimal")]
     pub reversed: u128,
     /// Points of claims signed in this month, voided ones too, in grams.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "claimed_grams", serialize_with = "decimal")]
     pub claimed: u128,
     /// Points of transfers signed in this month that left the ledger, in grams: they expired, or
     /// were spent on something that is no tree. Voided transfers count too.
-    #[serde(rename = "left", serialize_with = "decimal")]
+    #[serde(rename = "left_grams", serialize_with = "decimal")]
     pub expired_or_spent: u128,
 }
 

@@ -34,16 +34,22 @@ pub struct Survival {
     /// What it speaks of.
     pub scope: Scope,
     /// Trees of the plantings that surveys speak of: the coverage.
+    #[serde(rename = "surveyed_trees")]
     pub surveyed: u64,
     /// Trees of plantings beside them on which no tree stands in the books: they are known to be dead.
+    #[serde(rename = "lost_whole_trees")]
     pub lost_whole: u64,
     /// Trees that these surveys looked for.
+    #[serde(rename = "looked_for_trees")]
     pub looked_for: u64,
     /// Trees of those that were found alive.
+    #[serde(rename = "alive_trees")]
     pub alive: u64,
     /// Trees of those that were found dead.
+    #[serde(rename = "dead_trees")]
     pub dead: u64,
     /// Trees of those that were not found.
+    #[serde(rename = "not_found_trees")]
     pub not_found: u64,
     /// How many surveys it rests on.
     pub surveys: u64,
@@ -53,10 +59,13 @@ pub struct Survival {
     pub surveyed_until: Option<Day>,
     /// Trees that only surveys speak of which drew nothing at random: from the air, or a census of a
     /// few. They are in no estimate, unless there is nothing else.
+    #[serde(rename = "undrawn_trees")]
     pub undrawn: u64,
     /// The share of those planted that stand in the books, over the same plantings.
+    #[serde(rename = "in_books_share")]
     pub in_books: Option<f64>,
     /// The share alive of those planted; never above `in_books`.
+    #[serde(rename = "alive_share")]
     pub share: Option<Share>,
 }
 
@@ -66,15 +75,20 @@ pub struct Cohort {
     /// The year.
     pub year: i64,
     /// Trees of unvoided plantings.
+    #[serde(rename = "planted_trees")]
     pub planted: u64,
     /// Trees of these that are lost in the books.
+    #[serde(rename = "lost_trees")]
     pub lost: u64,
     /// Trees of these whose planting a survey speaks of: the coverage.
+    #[serde(rename = "surveyed_trees")]
     pub surveyed: u64,
     /// Trees that these surveys looked for; a survey of trees of several years counts for each.
+    #[serde(rename = "looked_for_trees")]
     pub looked_for: u64,
     /// The share alive of those planted, over the plantings that were surveyed and those on which
     /// nothing stands in the books.
+    #[serde(rename = "alive_share")]
     pub survival: Option<Share>,
     /// The trees behind its interval ([`Share::effective_size`]).
     #[serde(skip)]
@@ -85,16 +99,20 @@ pub struct Cohort {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct AgeClass {
     /// Whole years from planting to survey: from the last days on which trees may have been planted.
+    #[serde(rename = "least_years")]
     pub years: u32,
     /// Whole years from the first of those days; the same where the days are known.
+    #[serde(rename = "most_years")]
     pub years_most: u32,
     /// How many surveys.
     pub surveys: u64,
     /// Trees that the surveys speak of.
     pub trees: u64,
     /// Trees that the surveys looked for.
+    #[serde(rename = "looked_for_trees")]
     pub looked_for: u64,
     /// The share alive of those planted, on the days of the surveys.
+    #[serde(rename = "alive_share")]
     pub survival: Share,
 }
 

@@ -156,10 +156,12 @@ pub struct UntilRow {
     /// The day that was asked for, if one was.
     pub day: Option<Day>,
     /// Entries below the size that was asked for that were left out: their seal is not below it.
+    #[serde(rename = "left_out_of_a_batch_entries")]
     pub entries_left_out_of_a_batch: u64,
     /// Whether nothing follows in the checkpoint: more may have been admitted up to that day since.
     pub is_all: bool,
     /// Entries of the checkpoint that the log showed.
+    #[serde(rename = "checkpoint_size_entries")]
     pub checkpoint_size: u64,
     /// Its root.
     pub checkpoint_root: String,

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Done, Failure};
+use arborlog::audit::{NOT_STATED, REPORT_FORMAT as FORMAT};
 use arborlog::durable::read_if_there;
 use arborlog::merkle::Hash;
 use arborlog::note::UnverifiedCheckpoint;
@@ -31,10 +32,10 @@ pub struct AttestArgs {
     /// What the auditor comes to: unmodified, qualified, adverse or disclaimed.
     #[arg(long, value_name = "OPINION", value_parser = named::<Opinion>)]
     opinion: Opinion,
-    /// The first day of the period; that of the first admission if left out.
+    /// The first day of the period; that which the report states if left out, or that of the first admission.
     #[arg(long, value_name = "DAY")]
     from: Option<Day>,
-    /// Its last day; that of the last admission if left out.
+    /// Its last day; that which the report states if left out, or that of the last admission.
     #[arg(long, value_name = "DAY")]
     until: Option<Day>,
     /// Where the report can be read.
@@ -48,22 +49,30 @@ pub struct AttestArgs {
 /// What an attestation says of a report.
 #[derive(Deserialize)]
 struct ReportData {
-    format: String,
     checkpoint: CheckpointData,
     until: Option<UntilData>,
     findings: Value,
+    engagement: EngagementData,
+}
+
+/// What the audit was told of its engagement: each is a text, "not stated" too.
+#[derive(Deserialize)]
+struct EngagementData {
+    level: String,
+    period_from: String,
+    period_until: String,
 }
 
 /// Of an audit as of then: the checkpoint whose beginning was audited.
 #[derive(Deserialize)]
 struct UntilData {
-    checkpoint_size: u64,
+    checkpoint_size_entries: u64,
     checkpoint_root: String,
 }
 
 #[derive(Deserialize)]
 struct CheckpointData {
-    size: u64,
+    size_entries: u64,
     root: String,
     state_root: String,
     first_admitted: Day,
@@ -90,11 +99,19 @@ pub fn run(args: &AttestArgs) -> Done {
         let what = anyhow::anyhow!("{}: {why}. Audit again", path.display());
         Failure::of(Outcome::Unchecked, what)
     };
+    let format: Value =
+        serde_json::from_slice(&report).map_err(|error| wrong(error.to_string()))?;
+    match format.get("format").and_then(Value::as_str) {
+        Some(FORMAT) => {}
+        Some(other) if other.starts_with("arborlog-report/") => {
+            return Err(wrong(format!(
+                "it is an {other}, and attested is an {FORMAT}"
+            )));
+        }
+        _ => return Err(wrong("it is no audit's report".to_owned())),
+    }
     let data: ReportData =
         serde_json::from_slice(&report).map_err(|error| wrong(error.to_string()))?;
-    if !data.format.starts_with("arborlog-report/") {
-        return Err(wrong("it is no audit's report".to_owned()));
-    }
     let said: Result<Value, _> = serde_json::from_slice(&findings);
     if said.ok() != Some(data.findings) {
         return Err(wrong(format!(
@@ -103,7 +120,7 @@ pub fn run(args: &AttestArgs) -> Done {
         )));
     }
     let CheckpointData {
-        size,
+        size_entries: size,
         root,
         state_root,
         first_admitted,
@@ -116,7 +133,8 @@ pub fn run(args: &AttestArgs) -> Done {
     let agrees = match &data.until {
         None => is_of(size, &root),
         Some(until) => {
-            size <= until.checkpoint_size && is_of(until.checkpoint_size, &until.checkpoint_root)
+            let whole = until.checkpoint_size_entries;
+            size <= whole && is_of(whole, &until.checkpoint_root)
         }
     };
     let tree_root = digest(&root).filter(|_| agrees);
@@ -127,12 +145,29 @@ pub fn run(args: &AttestArgs) -> Done {
             "an opinion that is not unmodified says with --words what is the matter",
         ));
     }
+    let EngagementData {
+        level,
+        period_from,
+        period_until,
+    } = data.engagement;
+    if level != NOT_STATED && level != args.level.words() {
+        return Err(Failure::usage(format!(
+            "--level {} differs from the level that the report states: {level}",
+            args.level.words()
+        )));
+    }
     let attestation = Attestation {
         size,
         tree_root,
         state_root,
-        period_from: args.from.unwrap_or(first_admitted),
-        period_until: args.until.unwrap_or(last_admitted),
+        period_from: args
+            .from
+            .or(period_from.parse().ok())
+            .unwrap_or(first_admitted),
+        period_until: args
+            .until
+            .or(period_until.parse().ok())
+            .unwrap_or(last_admitted),
         level: args.level,
         opinion: args.opinion,
         findings: Digest::from_bytes(Sha256::digest(&findings).into()),
@@ -161,6 +196,6 @@ fn digest(root: &str) -> Option<Digest> {
 }
 
 /// A value by the name that statements have for it.
-fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
+pub(super) fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
     serde_json::from_value(Value::String(name.to_owned())).map_err(|error| error.to_string())
 }

@@ -6,22 +6,23 @@ use std::time::Instant;
 use clap::Args;
 
 use super::compared::{CompareArgs, Compared};
+use super::engagement::EngagementArgs;
 use super::since::{Earlier, SinceArgs};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
 use super::{cosigned_hours, evidence, log_source};
 use arborlog::audit::{
-    AuditError, Auditor, Beginning, Claimed, Finding, Inspection, InspectionError, Severity,
-    StaticLog, Until, UntilError, WholeError, each_entry, threads_default,
+    AuditError, Auditor, Beginning, Claimed, Engagement, Finding, Inspection, InspectionError,
+    Severity, StaticLog, Until, UntilError, WholeError, each_entry, threads_default,
 };
 use arborlog::client::today;
 use arborlog::durable::{FileError, at};
-use arborlog::note::{Checkpoint, TreeHead};
+use arborlog::note::TreeHead;
 use arborlog::outcome::Outcome;
 use arborlog::policy::Standing;
-use arborlog::record::{Day, RecordId};
+use arborlog::record::{Day, Origin, RecordId};
 use arborlog::replay::{Replay, UnheldState};
-use arborlog::report::{self, Export, ExportError};
+use arborlog::report::{self, Export, ExportError, TableFormat};
 
 /// The exit code of what Ctrl-C ended, as shells have it.
 const STOPPED: i32 = 130;
@@ -59,9 +60,19 @@ pub struct AuditArgs {
     /// Write report.html and report.json into this folder.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
-    /// Write every entry as CSV tables into this new folder. Reads the log a second time.
+    /// Write tables into this new folder: every entry, the state that they make, and the findings; and the plots as
+    /// GeoJSON and GeoPackage. Reads the log a second time.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// How --export writes tables: csv, parquet, or csv,parquet for both.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_delimiter = ',',
+        default_value = "csv",
+        requires = "export"
+    )]
+    export_as: Vec<TableFormat>,
     /// Audit as of then: only the entries below this number, without a sealed batch that is not whole there, or those
     /// admitted up to the end of this day (UTC). --as-of is that day then, or the day of the last of these entries,
     /// unless it is given. Not with --state.
@@ -79,10 +90,13 @@ pub struct AuditArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engagement: EngagementArgs,
 }
 
 pub fn run(args: &AuditArgs) -> Done {
     let trusted = args.policy.read(args.log.as_slice())?;
+    let engagement = args.engagement.read().map_err(Failure::usage)?;
     let source = log_source::open(&args.ledger)?;
     if let Some(dir) = &args.export
         && holds_files(dir)?
@@ -93,7 +107,7 @@ pub fn run(args: &AuditArgs) -> Done {
         findings,
         unheld,
         answer,
-    } = audit(args, &trusted, source.as_ref())?;
+    } = audit(args, &trusted, engagement, source.as_ref())?;
     if args.json {
         outln!("{answer}");
     }
@@ -136,7 +150,12 @@ fn holds_files(dir: &Path) -> Result<bool, FileError> {
     }
 }
 
-fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<Audited, Failure> {
+fn audit(
+    args: &AuditArgs,
+    trusted: &Trusted,
+    engagement: Engagement,
+    source: &dyn StaticLog,
+) -> Result<Audited, Failure> {
     let begun = Instant::now();
     let log = trusted.audit_key(source)?;
     let mut compared = args.compare.fetch(log.name().as_str())?;
@@ -192,6 +211,7 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
     let (Some(mut report), Some((head, checkpoint))) = (report, verified) else {
         return Err(log_source::failed(AuditError::Empty));
     };
+    report.engagement = engagement;
     if let Some(beginning) = &beginning {
         report.say_until(beginning.row());
     }
@@ -239,7 +259,10 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         );
     }
     if let Some(dir) = &args.export {
-        export(dir, source, (head, checkpoint), &inspection, threads)?;
+        let tables = Export::begin(dir, &args.export_as, inspection.auditor().state())?;
+        let origin = inspection.auditor().origin();
+        let tables = read_again(tables, source, (origin, head), threads)?;
+        tables.finish(head, checkpoint, &report)?;
         say(args.json, format!("tables: {}", dir.display()));
     }
     let unheld = inspection.auditor().replay().unheld().to_vec();
@@ -381,16 +404,14 @@ enum ExportFailure {
     Tables(#[from] ExportError),
 }
 
-fn export(
-    dir: &Path,
+/// Gives every entry to the tables.
+fn read_again<'a>(
+    mut tables: Export<'a>,
     source: &dyn StaticLog,
-    (head, checkpoint): (TreeHead, &Checkpoint),
-    inspection: &Inspection,
+    (origin, head): (&Origin, TreeHead),
     threads: NonZeroUsize,
-) -> Done {
-    let mut tables = Export::begin(dir)?;
+) -> Result<Export<'a>, Failure> {
     let bar = progress::bar("writing tables", head.size);
-    let origin = inspection.auditor().origin();
     let done = each_entry(source, origin, head, threads, |taken| {
         bar.set_position(taken.index.0 + 1);
         tables.add(taken).map_err(ExportFailure::from)
@@ -400,7 +421,7 @@ fn export(
         ExportFailure::Log(error) => log_source::failed(error.into()),
         tables => tables.into(),
     })?;
-    Ok(tables.finish(head, checkpoint)?)
+    Ok(tables)
 }
 
 fn print_words(

@@ -11,6 +11,7 @@ pub mod config;
 pub mod connect;
 mod cosigned_hours;
 pub mod doctor;
+mod engagement;
 mod evidence;
 mod failure;
 pub mod fsck;

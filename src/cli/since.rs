@@ -15,6 +15,10 @@ use arborlog::outcome::Outcome;
 
 /// Bytes of a report: of a million plots.
 const REPORT_BYTES_MAX: usize = 1 << 30;
+/// What stands before the version in the format of a report.
+const FORMAT: &str = "arborlog-report/";
+/// The newest version of reports that is read. Those before it differ in names alone, as far as they are read here.
+const VERSION_MAX: u32 = 4;
 
 /// Which report is compared.
 #[derive(Args)]
@@ -28,7 +32,6 @@ pub struct SinceArgs {
 /// What is read of an earlier report.
 #[derive(Deserialize)]
 pub struct Earlier {
-    format: String,
     as_of: String,
     log: EarlierLog,
     checkpoint: EarlierCheckpoint,
@@ -42,6 +45,8 @@ struct EarlierLog {
 
 #[derive(Deserialize)]
 struct EarlierCheckpoint {
+    /// `size` up to version 3.
+    #[serde(rename = "size_entries", alias = "size")]
     size: u64,
     root: String,
 }
@@ -50,9 +55,17 @@ struct EarlierCheckpoint {
 struct EarlierFinding {
     code: String,
     severity: String,
+    /// `count` up to version 3.
+    #[serde(rename = "cases", alias = "count")]
     count: u64,
     weight: String,
     title: String,
+}
+
+/// The head of any report, of any version.
+#[derive(Deserialize)]
+struct Format {
+    format: String,
 }
 
 /// What became of a finding.
@@ -99,12 +112,22 @@ impl SinceArgs {
         };
         let wrong = |why: String| Failure::usage(not_a_report(path, &why));
         let bytes = read_at_most(path, REPORT_BYTES_MAX)?;
-        let earlier: Earlier =
+        let Format { format } =
             serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        if !earlier.format.starts_with("arborlog-report/") {
-            return Err(wrong("it is no audit's report".to_owned()));
+        let version = format.strip_prefix(FORMAT);
+        let version = version.ok_or_else(|| wrong("it is no audit's report".to_owned()))?;
+        if version
+            .parse()
+            .is_ok_and(|version: u32| version > VERSION_MAX)
+        {
+            let (path, made_by) = (path.display(), env!("CARGO_PKG_VERSION"));
+            return Err(Failure::usage(format!(
+                "{path} is a report of version {version}, and arborlog {made_by} reads {VERSION_MAX} and older ones: \
+                 compare with the arborlog that wrote it"
+            )));
         }
-        Ok(Some(earlier))
+        let earlier = serde_json::from_slice(&bytes);
+        Ok(Some(earlier.map_err(|error| wrong(error.to_string()))?))
     }
 }
 

@@ -1,21 +1,50 @@
-//! Every entry of a ledger as CSV tables, one a kind, for researchers.
+//! A ledger as tables, for researchers: every entry, one table a kind; what they make, as the state has
+//! it; what the audit found; and where the plots lie.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::state_schemas::{
+    ACCOUNTS, CERTIFICATES, FINDING_CASES, FINDINGS, PLOTS_NOW, REGISTRY_LINKS, TREES, VINTAGES,
+};
+use super::table_file::TableFile;
 use super::tables::{
     ACTIVITIES, ASSIGNMENTS, ATTESTATIONS, AWARDS, CLAIMS, CORRECTIONS, ENTRIES, GOVERNANCE,
-    METHODS, PLANTINGS, PLOTS, POLICIES, SEALS, SPECIES, SURVEYS, TRANSFERS, TableSchema,
+    METHODS, PLANTINGS, PLOTS, POLICIES, SEALS, SPECIES, SURVEYS, TRANSFERS,
 };
+use super::{geojson, geopackage, plot_shapes, state_tables};
+use crate::audit::Report;
 use crate::crypto::PublicKey;
-use crate::durable::{FileError, at, create_unsynced, make_folders, write_unsynced};
+use crate::durable::{FileError, at, make_folders, write_unsynced};
+use crate::ledger::{HolderNumber, KeyRole, State};
 use crate::note::{Checkpoint, TreeHead};
 use crate::record::{
-    Attestation, Basis, CarbonRights, Correction, GeoPoint, Index, Plot, PlotPlace, Remedy,
+    AccountId, Attestation, Basis, CarbonRights, Correction, Index, Plot, PlotPlace, Remedy,
     Statement, Survey, TransferReason,
 };
 use crate::replay::Taken;
+
+/// How tables are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TableFormat {
+    /// As CSV (RFC 4180), whose cells no spreadsheet runs.
+    Csv,
+    /// As Apache Parquet.
+    Parquet,
+}
+
+impl std::str::FromStr for TableFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "parquet" => Ok(Self::Parquet),
+            other => Err(format!("{other} is neither csv nor parquet")),
+        }
+    }
+}
 
 /// Why tables can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -27,52 +56,9 @@ pub enum ExportError {
     /// A file or folder can't be read or written.
     #[error(transparent)]
     Io(#[from] FileError),
-    /// A row can't be written.
+    /// A table or a map can't be written.
     #[error("{0}: {1}")]
-    Csv(PathBuf, String),
-}
-
-/// A table on its way to disk.
-#[derive(Debug)]
-struct TableFile<const COLUMNS: usize> {
-    schema: &'static TableSchema<COLUMNS>,
-    path: PathBuf,
-    writer: csv::Writer<File>,
-}
-
-impl<const COLUMNS: usize> TableFile<COLUMNS> {
-    /// Begins the file with the names of its columns.
-    fn create(dir: &Path, schema: &'static TableSchema<COLUMNS>) -> Result<Self, ExportError> {
-        let path = dir.join(schema.file);
-        let wrong = |error: csv::Error| ExportError::Csv(path.clone(), error.to_string());
-        let mut writer = csv::Writer::from_writer(create_unsynced(&path)?);
-        let names = schema.columns.iter().map(|(name, _)| name);
-        writer.write_record(names).map_err(wrong)?;
-        Ok(Self {
-            schema,
-            path,
-            writer,
-        })
-    }
-
-    fn row(&mut self, row: [String; COLUMNS]) -> Result<(), ExportError> {
-        let done = self.writer.write_record(&row);
-        done.map_err(|error| ExportError::Csv(self.path.clone(), error.to_string()))
-    }
-
-    /// Hands the last rows to the system; gives the table's section of the README.
-    fn finish(&mut self) -> Result<String, ExportError> {
-        let flushed = self.writer.flush();
-        flushed.map_err(at(&self.path))?;
-        let mut section = format!(
-            "\n## {}\n\nA row is {}.\n\n| column | what it is |\n| --- | --- |\n",
-            self.schema.file, self.schema.row
-        );
-        for (name, meaning) in &self.schema.columns {
-            section.push_str(&format!("| `{name}` | {meaning} |\n"));
-        }
-        Ok(section)
-    }
+    Table(PathBuf, String),
 }
 
 /// Makes one struct of all tables: each is begun, and each is finished, in this order.
@@ -80,19 +66,19 @@ macro_rules! tables {
     ($($name:ident: $table:ident,)*) => {
         /// All tables on their way to disk.
         #[derive(Debug)]
-        struct Tables {
-            $($name: TableFile<{ $table.columns.len() }>,)*
+        pub(super) struct Tables {
+            $(pub(super) $name: TableFile<{ $table.columns.len() }>,)*
         }
 
         impl Tables {
-            fn create(dir: &Path) -> Result<Self, ExportError> {
+            fn create(dir: &Path, formats: &[TableFormat]) -> Result<Self, ExportError> {
                 Ok(Self {
-                    $($name: TableFile::create(dir, &$table)?,)*
+                    $($name: TableFile::create(dir, &$table, formats)?,)*
                 })
             }
 
             /// Finishes each; gives their sections of the README.
-            fn finish(&mut self) -> Result<String, ExportError> {
+            fn finish(self) -> Result<String, ExportError> {
                 let mut sections = String::new();
                 $(sections.push_str(&self.$name.finish()?);)*
                 Ok(sections)
@@ -118,35 +104,39 @@ tables! {
     policies: POLICIES,
     attestations: ATTESTATIONS,
     seals: SEALS,
+    plots_now: PLOTS_NOW,
+    trees: TREES,
+    accounts: ACCOUNTS,
+    certificates: CERTIFICATES,
+    vintages: VINTAGES,
+    findings: FINDINGS,
+    finding_cases: FINDING_CASES,
+    registry_links: REGISTRY_LINKS,
 }
 
 /// Every entry of a ledger, on its way into tables.
 #[derive(Debug)]
-pub struct Export {
+pub struct Export<'a> {
     dir: PathBuf,
+    formats: Vec<TableFormat>,
     tables: Tables,
+    state: &'a State,
+    /// Half of the place in the state of each account that has its row: 128 bits of a hash, which no two
+    /// accounts have in common. The state knows no account's name, so rows are made where one is named first.
+    accounts: HashSet<[u8; 16]>,
+    /// The short names of holders.
+    holders: HashMap<HolderNumber, String>,
 }
 
 /// A value as text; an empty cell for none.
-fn or_empty(value: Option<impl Display>) -> String {
+pub(super) fn or_empty(value: Option<impl Display>) -> String {
     value.map_or(String::new(), |value| value.to_string())
 }
 
-/// The corners of an outline as text, `37.7,-122.4` each; empty for a circle.
-fn corners(place: &PlotPlace) -> String {
-    let PlotPlace::Outline { points } = place else {
-        return String::new();
-    };
-    let corner = |point: &GeoPoint| {
-        let (north, east) = (point.latitude.degrees(), point.longitude.degrees());
-        format!("{north},{east}")
-    };
-    spaced(points.iter().map(corner))
-}
-
-/// A lineage link as text; a dash for none, since links are told apart by their places.
-fn or_dash(index: &Option<Index>) -> String {
-    index.map_or("-".to_owned(), |index| index.to_string())
+/// A lineage link as text; a word for none, since links are told apart by their places. Not a dash, with which a
+/// formula may begin.
+fn or_none(index: &Option<Index>) -> String {
+    index.map_or("none".to_owned(), |index| index.to_string())
 }
 
 /// The name of a reason, as JSON has it.
@@ -160,8 +150,30 @@ fn reason_name(reason: TransferReason) -> &'static str {
     }
 }
 
+/// What is said of carbon credits on a plot, as JSON has it, with the registry and the project.
+pub(super) fn rights(said: &CarbonRights) -> (&'static str, &str, &str) {
+    match said {
+        CarbonRights::NoneIssued => ("none_issued", "", ""),
+        CarbonRights::Unknown => ("unknown", "", ""),
+        CarbonRights::Issued { registry, id } => ("issued", registry.as_str(), id.as_str()),
+    }
+}
+
+/// The short names of all holders.
+fn holders(state: &State) -> HashMap<HolderNumber, String> {
+    let held = state.keys().filter_map(|key| match &key.role {
+        KeyRole::Issuer {
+            holder,
+            holder_number,
+            ..
+        } => Some((*holder_number, holder.to_string())),
+        KeyRole::Governor | KeyRole::Log => None,
+    });
+    held.collect()
+}
+
 /// The name of a basis, as JSON has it.
-fn basis_name(basis: Basis) -> &'static str {
+pub(super) fn basis_name(basis: Basis) -> &'static str {
     match basis {
         Basis::Census => "census",
         Basis::RandomSample => "random_sample",
@@ -170,7 +182,7 @@ fn basis_name(basis: Basis) -> &'static str {
 }
 
 /// Several values in one cell.
-fn spaced(items: impl Iterator<Item = impl Display>) -> String {
+pub(super) fn spaced(items: impl Iterator<Item = impl Display>) -> String {
     let items: Vec<String> = items.map(|item| item.to_string()).collect();
     items.join(" ")
 }
@@ -179,20 +191,29 @@ fn spaced(items: impl Iterator<Item = impl Display>) -> String {
 macro_rules! row {
     ($($field:expr),* $(,)?) => { [$(($field).to_string()),*] };
 }
+pub(super) use row;
 
-impl Export {
-    /// Begins the tables in an empty folder, which is made if there is none.
+impl<'a> Export<'a> {
+    /// Begins the tables in an empty folder, which is made if there is none. `state` is what all entries make.
     ///
     /// # Errors
     /// [`ExportError`].
-    pub fn begin(dir: &Path) -> Result<Self, ExportError> {
+    pub fn begin(
+        dir: &Path,
+        formats: &[TableFormat],
+        state: &'a State,
+    ) -> Result<Self, ExportError> {
         make_folders(dir)?;
         if std::fs::read_dir(dir).map_err(at(dir))?.next().is_some() {
             return Err(ExportError::NotEmpty(dir.to_owned()));
         }
         Ok(Self {
             dir: dir.to_owned(),
-            tables: Tables::create(dir)?,
+            formats: formats.to_vec(),
+            tables: Tables::create(dir, formats)?,
+            state,
+            accounts: HashSet::new(),
+            holders: holders(state),
         })
     }
 
@@ -207,22 +228,24 @@ impl Export {
             let none = "";
             let at = taken.admitted_at();
             return self.tables.entries.row(row![
-                index, "state", none, none, none, none, none, at, none, none, none
+                index, "state", none, none, none, none, none, none, at, none, none, none
             ]);
         };
         // A sealed entry is no link of its issuer's chain: its seal is.
         let link = taken.checked.entry().signed();
         let link = link.map(|entry| entry.signed.record());
+        let holder = self.holder(stated.issuer());
         self.tables.entries.row(row![
             index,
             stated.statement.kind(),
             or_empty(taken.checked.id()),
             stated.issuer(),
+            holder,
             or_empty(link.map(|record| record.seq)),
             or_empty(link.map(|record| record.prev)),
             stated.issued_on(),
             stated.admitted_at(),
-            spaced(stated.lineage().iter().map(or_dash)),
+            spaced(stated.lineage().iter().map(or_none)),
             spaced(
                 stated
                     .signed
@@ -233,10 +256,56 @@ impl Export {
             ),
             or_empty(stated.seal),
         ])?;
-        self.statement(index, stated.statement)
+        self.accounts_of(index, stated.statement)?;
+        self.statement(index, &holder, stated.statement)
     }
 
-    fn statement(&mut self, index: Index, statement: &Statement) -> Result<(), ExportError> {
+    /// To whom a key was granted; empty for a governor's.
+    fn holder(&self, key: &PublicKey) -> String {
+        let number = self.state.holder_number(key);
+        let name = number.and_then(|number| self.holders.get(&number));
+        name.cloned().unwrap_or_default()
+    }
+
+    /// Adds the accounts that a statement names and none did before.
+    fn accounts_of(&mut self, index: Index, statement: &Statement) -> Result<(), ExportError> {
+        let [first, second] = match statement {
+            Statement::Award(award) => [Some(award.account), None],
+            Statement::Transfer(transfer) => [Some(transfer.from), transfer.to],
+            Statement::Claim(claim) => [Some(claim.account), None],
+            _ => [None, None],
+        };
+        let named = first.iter().chain(&second);
+        named.copied().try_for_each(|id| self.account(index, id))
+    }
+
+    fn account(&mut self, index: Index, id: AccountId) -> Result<(), ExportError> {
+        let place = self.state.account_place(&id);
+        let Some(half) = place.as_bytes().first_chunk::<16>() else {
+            return Ok(());
+        };
+        if !self.accounts.insert(*half) {
+            return Ok(());
+        }
+        // Whatever entry names is in the state that all entries make.
+        let Some(account) = self.state.account(&id) else {
+            return Ok(());
+        };
+        self.tables.accounts.row(row![
+            id,
+            account.balance,
+            or_empty(self.holders.get(&account.holder)),
+            index,
+            account.last_entry,
+        ])
+    }
+
+    fn statement(
+        &mut self,
+        index: Index,
+        holder: &str,
+        statement: &Statement,
+    ) -> Result<(), ExportError> {
         match statement {
             Statement::Award(award) => self.tables.awards.row(row![
                 index,
@@ -274,10 +343,11 @@ impl Export {
                 }
                 Ok(())
             }
-            Statement::Plot(plot) => self.plot(index, plot),
+            Statement::Plot(plot) => self.plot(index, holder, plot),
             Statement::Planting(planting) => self.tables.plantings.row(row![
                 index,
                 planting.plot,
+                holder,
                 planting.species,
                 planting.first_serial,
                 planting.count,
@@ -286,7 +356,7 @@ impl Export {
                 planting.evidence,
                 planting.evidence_at,
             ]),
-            Statement::Survey(survey) => self.survey(index, survey),
+            Statement::Survey(survey) => self.survey(index, holder, survey),
             Statement::Correction(correction) => self.correction(index, correction),
             Statement::Policy(said) => {
                 let policy = &said.policy;
@@ -365,10 +435,10 @@ impl Export {
         }
     }
 
-    fn governors<'a>(
+    fn governors<'k>(
         &mut self,
         index: Index,
-        keys: impl Iterator<Item = &'a PublicKey>,
+        keys: impl Iterator<Item = &'k PublicKey>,
         quorum: u8,
     ) -> Result<(), ExportError> {
         for key in keys {
@@ -383,24 +453,22 @@ impl Export {
         self.tables.governance.row(row)
     }
 
-    fn plot(&mut self, index: Index, plot: &Plot) -> Result<(), ExportError> {
-        let (rights, registry, project) = match &plot.carbon_rights {
-            CarbonRights::NoneIssued => ("none_issued", String::new(), String::new()),
-            CarbonRights::Unknown => ("unknown", String::new(), String::new()),
-            CarbonRights::Issued { registry, id } => {
-                ("issued", registry.to_string(), id.to_string())
-            }
-        };
+    fn plot(&mut self, index: Index, holder: &str, plot: &Plot) -> Result<(), ExportError> {
+        let (rights, registry, project) = rights(&plot.carbon_rights);
         let circle = plot.place.circle();
         self.tables.plots.row(row![
             index,
             plot.number,
+            holder,
             plot.name,
             plot.country,
             circle.latitude.degrees(),
             circle.longitude.degrees(),
             circle.radius_m,
-            corners(&plot.place),
+            match &plot.place {
+                PlotPlace::Circle(_) => String::new(),
+                PlotPlace::Outline { .. } => plot_shapes::of(&plot.place).as_text(),
+            },
             or_empty(plot.finer_outline),
             plot.area_m2,
             plot.trees_per_ha_max,
@@ -412,10 +480,11 @@ impl Export {
         ])
     }
 
-    fn survey(&mut self, index: Index, survey: &Survey) -> Result<(), ExportError> {
+    fn survey(&mut self, index: Index, surveyor: &str, survey: &Survey) -> Result<(), ExportError> {
         self.tables.surveys.row(row![
             index,
             survey.plot,
+            surveyor,
             or_empty(survey.planting),
             survey.surveyed_on,
             survey.as_of,
@@ -501,12 +570,20 @@ impl Export {
         self.tables.corrections.row(row)
     }
 
-    /// Ends the tables, and writes beside them what their columns mean and the checkpoint whose
-    /// entries they hold.
+    /// Adds what the entries make and what the audit found, ends the tables, and writes beside them the plots as
+    /// maps, what the columns mean, and the checkpoint whose entries they hold.
     ///
     /// # Errors
     /// [`ExportError`].
-    pub fn finish(mut self, head: TreeHead, checkpoint: &Checkpoint) -> Result<(), ExportError> {
+    pub fn finish(
+        mut self,
+        head: TreeHead,
+        checkpoint: &Checkpoint,
+        report: &Report,
+    ) -> Result<(), ExportError> {
+        state_tables::write(&mut self.tables, report, self.state)?;
+        geojson::write(&self.dir.join("plots.geojson"), report, self.state)?;
+        geopackage::write(&self.dir.join("plots.gpkg"), report, self.state)?;
         let sections = self.tables.finish()?;
         let all = checkpoint.head().size;
         let which = match head.size == all {
@@ -517,11 +594,19 @@ impl Export {
             ),
         };
         let mut readme = format!(
-            "# {}: {} entries\n\n{which}, root {}, as an audit of arborlog verified it. CSV as RFC 4180 has it, UTF-8, a header in each file. Days are UTC, as YYYY-MM-DD. A field without a value is empty. Free texts are as their issuers wrote them: a spreadsheet may take one that begins with = for a formula.\n",
+            "# {}: {} entries\n\n{which}, root {}, as an audit of arborlog verified it. Findings and due dates as of {}.\n\n",
             checkpoint.origin(),
             head.size,
-            head.root
+            head.root,
+            report.as_of
         );
+        if self.formats.contains(&TableFormat::Csv) {
+            readme.push_str(CSV_WORDS);
+        }
+        if self.formats.contains(&TableFormat::Parquet) {
+            readme.push_str(PARQUET_WORDS);
+        }
+        readme.push_str(MAP_WORDS);
         readme.push_str(&sections);
         for (name, text) in [
             ("README.md", readme),
@@ -532,6 +617,12 @@ impl Export {
         Ok(())
     }
 }
+
+const CSV_WORDS: &str = "CSV as RFC 4180 has it, UTF-8, a header in each file. Days are UTC, as YYYY-MM-DD. A field without a value is empty. Free texts are as their issuers wrote them, but a text that a spreadsheet might run has an apostrophe in front: one that begins, spaces aside, with = + - @, a wide form of these, a tab or the end of a line; and one that begins with an apostrophe. So take one apostrophe from the front of a text that begins with one, and you have what was written. Numbers and days are never changed: -33.4 is a number.\n\n";
+
+const PARQUET_WORDS: &str = "Parquet with a type for each column: text is STRING, a whole number INTEGER(64) (DECIMAL(38,0) where it may be larger), a number with a fraction DOUBLE, a day DATE, milliseconds TIMESTAMP (UTC). A field without a value is null. Texts are as their issuers wrote them. Columns are compressed with Zstandard.\n\n";
+
+const MAP_WORDS: &str = "`plots.geojson` (RFC 7946) and `plots.gpkg` (OGC GeoPackage 1.4, layer `plots`) have the plots of `plots_now` with its columns. `shape` says what the geometry is: `outline`, the corners that were stated; `circle`, 64 corners of a circle in which the plot lies somewhere, so its area is not the plot's; `point`, the middle of a circle that reaches a pole or halfway round the Earth. What lies across the 180th meridian is cut there.\n";
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,22 @@
 //! What an audit found, for people and for researchers: a page, its data, and tables.
 
+mod cells;
 mod charts;
 mod export;
+mod geojson;
+mod geopackage;
 mod page;
+mod parquet_file;
+mod plot_shapes;
+mod registry_links;
+mod state_schemas;
+mod state_tables;
+mod table_file;
 mod tables;
 
 use std::path::Path;
 
-pub use export::{Export, ExportError};
+pub use export::{Export, ExportError, TableFormat};
 
 use crate::audit::Report;
 use crate::charts::ChartError;

@@ -5,7 +5,7 @@ use askama::Template;
 use super::{ReportError, charts};
 use crate::audit::{
     Finding, Interval, IssuerRow, MonthRow, PlotRow, Report, Scope, Severity, Share, SpeciesRow,
-    UntilRow, percent,
+    UntilRow, VintageRow, percent,
 };
 use crate::figures::{decimal, grouped, signed, weight};
 use crate::record::CarbonRights;
@@ -29,11 +29,48 @@ struct Page<'a> {
     plots_words: Option<String>,
     species: Table<'a, SpeciesRow>,
     issuers: Table<'a, IssuerRow>,
-    months: Table<'a, MonthRow>,
+    months: Table<'a, MonthLine<'a>>,
     points_chart: String,
     trees_chart: String,
+    points_vintages: String,
+    trees_vintages: String,
     survival_chart: String,
+    cohorts_chart: String,
     map: String,
+}
+
+/// A month with its vintage.
+struct MonthLine<'a> {
+    month: &'a MonthRow,
+    /// What was awarded for it and planted in it; `None` if nothing was.
+    vintage: Option<&'a VintageRow>,
+}
+
+impl MonthLine<'_> {
+    /// The points that were reversed since of those awarded for the month, and those that stand.
+    fn points(&self) -> [u128; 2] {
+        let vintage = self.vintage;
+        vintage.map_or([0; 2], |vintage| {
+            [vintage.reversed, vintage.standing_points]
+        })
+    }
+
+    /// The trees that were lost since of those planted in the month, and those that stand.
+    fn trees(&self) -> [u64; 2] {
+        let vintage = self.vintage;
+        vintage.map_or([0; 2], |vintage| [vintage.lost, vintage.standing])
+    }
+}
+
+/// Each month with its vintage: both are in order.
+fn month_lines(report: &Report) -> Vec<MonthLine<'_>> {
+    let mut vintages = report.vintages.iter().peekable();
+    let months = report.months.iter();
+    let line = |month| MonthLine {
+        month,
+        vintage: vintages.next_if(|vintage| vintage.month == month.month),
+    };
+    months.map(line).collect()
 }
 
 /// A table whose first rows stand in the text, and that is an annex with all of them if there are more.
@@ -59,7 +96,8 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
     plots.sort_by_key(|plot| plot.number);
     let mut first = largest(&report.plots, ROWS_IN_TEXT, planted);
     first.sort_by_key(|plot| plot.number);
-    let months = report.months.iter();
+    let lines = month_lines(report);
+    let months = lines.iter();
     let earlier = report.months.len().saturating_sub(ROWS_IN_TEXT);
     let page = Page {
         report,
@@ -82,7 +120,10 @@ pub(super) fn html(report: &Report) -> Result<String, ReportError> {
         },
         points_chart: charts::points_over_time(report)?,
         trees_chart: charts::trees_over_time(report)?,
+        points_vintages: charts::points_by_vintage(report)?,
+        trees_vintages: charts::trees_by_vintage(report)?,
         survival_chart: charts::survival_by_age(report)?,
+        cohorts_chart: charts::survival_by_cohort(report)?,
         map: charts::plots_map(report)?,
     };
     page.render()

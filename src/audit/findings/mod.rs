@@ -23,6 +23,7 @@ mod rights;
 mod survey_books;
 mod surveys;
 mod trees;
+mod weight_units;
 
 use serde::Serialize;
 
@@ -86,11 +87,14 @@ pub struct Finding {
     /// Why it matters, and what to ask.
     pub why: &'static str,
     /// How many cases there are, with those that are not listed.
+    #[serde(rename = "cases")]
     pub count: u64,
-    /// The sum of the cases' weights: trees, points or days, as the code has it. Tells whether a
-    /// finding got graver.
+    /// The sum of the cases' weights, in `weight_unit`. Tells whether a finding got graver.
     #[serde(serialize_with = "decimal")]
     pub weight: u128,
+    /// What the weight counts: trees, square metres, points; `none` where it is 0, since time that passes makes no
+    /// finding graver.
+    pub weight_unit: &'static str,
     /// The gravest cases, at most [`ITEMS_MAX`].
     pub items: Vec<Item>,
 }
@@ -228,6 +232,7 @@ impl Cases {
             why: self.why,
             count: self.count,
             weight: self.weight,
+            weight_unit: weight_units::weight_unit(self.code),
             items: self.items.into_iter().map(|(_, item)| item).collect(),
         })
     }

@@ -1,9 +1,17 @@
 //! What an audit reports, as data. `report.json` is this structure; `report.html` shows it. Sums of
-//! points and quantities are decimal strings there, and so are all totals.
+//! points and quantities are decimal strings there, and so are all totals. Each number's name there has
+//! its unit (`docs/report.schema.json`, `docs/audit.md`).
 
+mod engagement;
 mod rows;
+mod totals;
+mod vintages;
 
 use serde::Serialize;
+
+pub use engagement::{Engagement, NOT_STATED};
+pub use vintages::VintageRow;
+pub(super) use vintages::vintages;
 
 use super::auditor::Auditor;
 use super::estimate::Share;
@@ -20,7 +28,7 @@ use crate::record::{
 };
 
 /// The name and version of the format of `report.json`, for programs that read it.
-const FORMAT: &str = "arborlog-report/3";
+pub const REPORT_FORMAT: &str = "arborlog-report/4";
 
 /// What was checked, for people.
 const CHECKED: [&str; 7] = [
@@ -58,6 +66,8 @@ pub struct Report {
     pub as_of: Day,
     /// The version of arborlog that made it.
     pub made_by: &'static str,
+    /// The terms of the engagement, as far as they were stated.
+    pub engagement: Engagement,
     /// The log.
     pub log: LogRow,
     /// The checkpoint it speaks of.
@@ -65,6 +75,7 @@ pub struct Report {
     /// Up to where it goes, if it is as of then; `None` if it goes up to the end of the checkpoint.
     pub until: Option<UntilRow>,
     /// How many entries an audit before this one had verified, which the ledger extends.
+    #[serde(rename = "extends_entries")]
     pub extends: Option<u64>,
     /// What was checked.
     pub checked: [&'static str; 7],
@@ -73,6 +84,7 @@ pub struct Report {
     /// What there is to ask about, the gravest first.
     pub findings: Vec<Finding>,
     /// Sums over all.
+    #[serde(serialize_with = "totals::with_units")]
     pub totals: Totals,
     /// Number of accounts.
     pub accounts: u64,
@@ -90,6 +102,8 @@ pub struct Report {
     pub issuers: Vec<IssuerRow>,
     /// Points and trees by month.
     pub months: Vec<MonthRow>,
+    /// Awards and trees by the month of the event or planting, and what of them still stands.
+    pub vintages: Vec<VintageRow>,
     /// Survival of all trees that surveys speak of.
     pub survival: Survival,
     /// Survival by year of planting.
@@ -109,6 +123,7 @@ impl Report {
         facts: &Facts<'_>,
         extends: Option<u64>,
         findings: Vec<Finding>,
+        vintages: Vec<VintageRow>,
     ) -> Result<Option<Self>, Inconsistent> {
         let state = facts.state;
         let (Some((head, checkpoint)), Some((genesis, programme)), Some(vkey)) = (
@@ -120,9 +135,10 @@ impl Report {
         };
         let surveyed = Surveyed::new(facts)?;
         Ok(Some(Self {
-            format: FORMAT,
+            format: REPORT_FORMAT,
             as_of: facts.as_of,
             made_by: concat!("arborlog ", env!("CARGO_PKG_VERSION")),
+            engagement: Engagement::default(),
             log: LogRow {
                 origin: auditor.origin().to_string(),
                 genesis: *genesis,
@@ -153,6 +169,7 @@ impl Report {
             plots: rows::plots(state, &surveyed.books)?,
             issuers: rows::issuers(facts),
             months: rows::months(facts),
+            vintages,
             survival: surveyed.survival(facts),
             cohorts: surveyed.cohorts(facts),
             ages: ages(facts, &surveyed.books)?,
@@ -192,6 +209,7 @@ pub struct LogRow {
     /// How many governors there are.
     pub governors: usize,
     /// How many governors must sign what governors issue.
+    #[serde(rename = "quorum_governors")]
     pub quorum: u8,
 }
 
@@ -199,6 +217,7 @@ pub struct LogRow {
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckpointRow {
     /// Number of entries that were audited.
+    #[serde(rename = "size_entries")]
     pub size: u64,
     /// The root over them.
     pub root: String,
@@ -243,16 +262,18 @@ pub struct ActivityRow {
     /// The unit in which quantities are measured.
     pub unit: String,
     /// Micrograms of CO2e for one unit.
+    #[serde(rename = "factor_micrograms")]
     pub factor: Micrograms,
     /// The most points for one award.
+    #[serde(rename = "cap_grams")]
     pub cap: Grams,
     /// How many awards.
     pub awards: u64,
     /// The points of those awards, in grams.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "points_grams", serialize_with = "decimal")]
     pub points: u128,
     /// The quantities of those awards, in thousandths of the unit.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "quantity_thousandths", serialize_with = "decimal")]
     pub quantity: u128,
 }
 
@@ -266,7 +287,7 @@ pub struct MethodRow {
     /// How many awards.
     pub awards: u64,
     /// The points of those awards, in grams, with those that were reversed later.
-    #[serde(serialize_with = "decimal")]
+    #[serde(rename = "points_grams", serialize_with = "decimal")]
     pub points: u128,
 }
 
@@ -278,12 +299,16 @@ pub struct SpeciesRow {
     /// The species' name, as the last method that names it has it.
     pub name: String,
     /// Trees of unvoided plantings.
+    #[serde(rename = "planted_trees")]
     pub planted: u64,
     /// Trees of these that are lost.
+    #[serde(rename = "lost_trees")]
     pub lost: u64,
     /// Promises that have a tree.
+    #[serde(rename = "assigned_claims")]
     pub assigned: u64,
     /// Promises that wait for one.
+    #[serde(rename = "waiting_claims")]
     pub waiting: u64,
 }
 
@@ -299,17 +324,23 @@ pub struct SurveyRow {
     /// Whether it is of one planting only.
     pub one_planting: bool,
     /// Trees that were looked for.
+    #[serde(rename = "looked_for_trees")]
     pub looked_for: u64,
     /// Trees that were found alive.
+    #[serde(rename = "alive_trees")]
     pub alive: u32,
     /// Trees that were found dead.
+    #[serde(rename = "dead_trees")]
     pub dead: u32,
     /// Trees that were not found.
+    #[serde(rename = "not_found_trees")]
     pub not_found: u32,
     /// Trees that stood in the books at the entry that the survey names.
+    #[serde(rename = "stood_trees")]
     pub stood: u64,
     /// The share alive of those that stood in the books; `None` if it looked for more than those. Without an
     /// interval where nothing was drawn at random.
+    #[serde(rename = "alive_share")]
     pub share: Option<Share>,
     /// Who surveyed.
     pub surveyor: String,
@@ -333,8 +364,10 @@ pub struct PlotRow {
     /// The country that the plot lies in, by its code.
     pub country: String,
     /// The middle of the circle around the plot, in degrees north.
+    #[serde(rename = "latitude_degrees")]
     pub latitude: f64,
     /// The middle of the circle around the plot, in degrees east.
+    #[serde(rename = "longitude_degrees")]
     pub longitude: f64,
     /// The radius of the circle around the plot, in metres.
     pub radius_m: u32,
@@ -345,16 +378,22 @@ pub struct PlotRow {
     /// What the planter says about carbon credits on the plot.
     pub carbon_rights: CarbonRights,
     /// Trees of unvoided plantings.
+    #[serde(rename = "planted_trees")]
     pub planted: u64,
     /// Trees of these that are lost.
+    #[serde(rename = "lost_trees")]
     pub lost: u64,
     /// Trees that stand in the books.
+    #[serde(rename = "standing_trees")]
     pub standing: u64,
     /// The most trees that may stand.
+    #[serde(rename = "capacity_trees")]
     pub capacity: u64,
     /// Trees that have a claim.
+    #[serde(rename = "assigned_claims")]
     pub assigned: u64,
     /// Claims whose tree does not stand.
+    #[serde(rename = "shortfall_claims")]
     pub shortfall: u64,
     /// The day of the first unvoided planting.
     pub first_planted_by: Option<Day>,
@@ -397,7 +436,9 @@ pub struct MonthRow {
     #[serde(flatten)]
     pub points: MonthSums,
     /// Trees planted in it, of unvoided plantings.
+    #[serde(rename = "planted_trees")]
     pub planted: u64,
     /// Trees lost in it.
+    #[serde(rename = "lost_trees")]
     pub lost: u64,
 }

@@ -208,6 +208,7 @@ mod tests {
             why: "",
             count: subjects.len() as u64,
             weight: 0,
+            weight_unit: "trees",
             items: subjects.iter().map(item).collect(),
         }
     }
