@@ -36,6 +36,14 @@ export async function rootByPath(leaf, index, size, path) {
   return root;
 }
 
+// How many hashes prove that a tree begins with a smaller one (RFC 9162, 2.1.4.1): those of the place of the smaller one's last
+// whole subtree, and that subtree's own unless it is all of the smaller tree.
+export function consistencyLength(from, to) {
+  let [first, last] = [from - 1n, to - 1n];
+  while (first & 1n) [first, last] = [first >> 1n, last >> 1n];
+  return (first === 0n ? 0 : 1) + pathLength(first, last + 1n);
+}
+
 // RFC 9162, 2.1.4.2: that the tree of `from` entries is the beginning of that of `to`.
 export async function checkConsistency(from, fromRoot, to, toRoot, proof) {
   const holds = (condition) => need(condition, 'forked', 'the smaller tree is not the beginning of the larger');
