@@ -448,7 +448,16 @@ fn what_met_the_quorum_stands_at_the_checkpoint_and_goes_on_after_kills() {
             .into_iter()
             .all(|it| it["code"] != "admission_backdated")
     );
+    // So does an audit of a mirror, which copies it.
+    let copy = world.ledger.path("mirror");
+    let by = ["--log", &log, "--policy", policy, "--json"];
+    let said = run_ok(&[&["mirror", &server.url, &copy][..], &by].concat());
+    let said: Value = serde_json::from_str(said.trim()).unwrap();
+    assert_eq!(said["hours"], 1, "{said}");
     assert_eq!(server.stop(), 0);
+    let said = run_ok(&[&["audit", &copy][..], &by].concat());
+    let said: Value = serde_json::from_str(said.trim()).unwrap();
+    assert_eq!(said["cosigned_hours"], 1, "{said}");
 }
 
 #[test]
@@ -977,6 +986,13 @@ fn cosignatures_reach_the_servers_that_follow_and_the_one_that_leads_next_goes_o
     });
     wait_for_quorum(&follows, &world, &policy, index);
     assert_eq!(follows.stop(), 0);
+    // Who audits the store finds the checkpoint of the hour in it.
+    let (log, policy) = (world.log.to_string(), world.policy.to_str().unwrap());
+    let said = run_ok(&[
+        "audit", &address, "--log", &log, "--policy", policy, "--json",
+    ]);
+    let said: Value = serde_json::from_str(said.trim()).unwrap();
+    assert!(said["cosigned_hours"].as_u64().unwrap() > 0, "{said}");
 }
 
 /// The governors state a policy while the log runs: it is obeyed from its entry on, and a file wins over it.

@@ -194,7 +194,7 @@ fn policies_by_chance_get_one_verdict() {
     let (log, cosigners) = (Log::new(&golden.entry), cosigners());
     let mut dice = Dice::new(seed());
     let mut seen = std::collections::BTreeMap::<String, u64>::new();
-    for _ in 0..crate::cases(2_000) {
+    for _ in 0..crate::cases(600) {
         let asked = question(&mut dice, &log, &golden, &cosigners);
         let kind = match verifiers.ask("a policy by chance", &asked) {
             Verdict::Holds(meaning) => {
