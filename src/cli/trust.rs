@@ -125,7 +125,7 @@ pub fn as_json(policy: Option<&Policy>, standing: Option<&Standing>) -> serde_js
 /// entries were seen and replayed is said beside.
 pub fn of_receipt_as_json(policy: Option<&Policy>, receipt: &VerifiedReceipt) -> serde_json::Value {
     let mut told = as_json(policy, receipt.standing.as_ref());
-    let Some(second) = receipt.second.as_ref().filter(|_| told.is_object()) else {
+    let (Some(second), Some(fields)) = (receipt.second.as_ref(), told.as_object_mut()) else {
         return told;
     };
     let reached = receipt.levels();
@@ -136,7 +136,9 @@ pub fn of_receipt_as_json(policy: Option<&Policy>, receipt: &VerifiedReceipt) ->
     ] {
         for signer in standing.map(Standing::signers).unwrap_or_default() {
             let mut one = signer_as_json(signer);
-            one["size"] = head.size.into();
+            if let Some(fields) = one.as_object_mut() {
+                fields.insert("size".to_owned(), head.size.into());
+            }
             signed.push(one);
         }
     }
@@ -145,10 +147,13 @@ pub fn of_receipt_as_json(policy: Option<&Policy>, receipt: &VerifiedReceipt) ->
         found.map(|(_, size)| *size)
     };
     let names: Vec<Level> = reached.iter().map(|(level, _)| *level).collect();
-    told["levels"] = levels(&names).into();
-    told["cosigned_by"] = signed.into();
-    told["seen_to"] = size_of(Level::Witnessed).into();
-    told["replayed_to"] = size_of(Level::Audited).into();
+    let more: [(&str, serde_json::Value); 4] = [
+        ("levels", levels(&names).into()),
+        ("cosigned_by", signed.into()),
+        ("seen_to", size_of(Level::Witnessed).into()),
+        ("replayed_to", size_of(Level::Audited).into()),
+    ];
+    fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
     told
 }
 
