@@ -21,6 +21,7 @@ use arborlog::note::{
     cosign,
 };
 use arborlog::policy::{Level, Policy as WitnessPolicy};
+use arborlog::receipt::{Receipt, Trust};
 use arborlog::record::{Policy, Statement};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -447,7 +448,16 @@ fn what_met_the_quorum_stands_at_the_checkpoint_and_goes_on_after_kills() {
             .into_iter()
             .all(|it| it["code"] != "admission_backdated")
     );
+    // So does an audit of a mirror, which copies it.
+    let copy = world.ledger.path("mirror");
+    let by = ["--log", &log, "--policy", policy, "--json"];
+    let said = run_ok(&[&["mirror", &server.url, &copy][..], &by].concat());
+    let said: Value = serde_json::from_str(said.trim()).unwrap();
+    assert_eq!(said["hours"], 1, "{said}");
     assert_eq!(server.stop(), 0);
+    let said = run_ok(&[&["audit", &copy][..], &by].concat());
+    let said: Value = serde_json::from_str(said.trim()).unwrap();
+    assert_eq!(said["cosigned_hours"], 1, "{said}");
 }
 
 #[test]
@@ -799,7 +809,7 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
             note.contains("level_unreached") && !note.contains("newest_size"),
             "{note}"
         );
-        assert_eq!(file(format!("{path}level=best")).0, 400);
+        assert_eq!(file(format!("{path}level=better")).0, 400);
         assert_eq!(file(format!("{path}level=newest")).0, 200);
     }
     *finished.lock().unwrap() = Some(last.clone());
@@ -836,6 +846,104 @@ fn an_auditors_line_is_collected_and_joins_those_of_the_witnesses() {
         said.contains("audit-a (fake.example/9) replayed it"),
         "{said}"
     );
+    assert_eq!(server.stop(), 0);
+}
+
+/// What an auditor replayed and no witness saw, and what a witness saw later: no checkpoint has the whole quorum, and
+/// files have two.
+#[test]
+fn where_no_checkpoint_has_the_whole_quorum_a_file_has_two() {
+    let world = World::new();
+    let first: Arc<Mutex<Option<UnverifiedCheckpoint>>> = Arc::default();
+    let sent = Arc::clone(&first);
+    let both = Fake::start(move |asked, stream| {
+        let mut sent = sent.lock().unwrap();
+        if !asked.line.starts_with("POST ") {
+            return match &*sent {
+                Some(done) => {
+                    let note = format!("{}{}", done.note(), line_by(9, done, 1_800_000_000));
+                    answer(stream, 200, "text/plain", &note);
+                }
+                None => answer(stream, 404, "text/plain", ""),
+            };
+        }
+        let request = AddCheckpoint::parse(&asked.body).unwrap();
+        let first = sent.get_or_insert(request.checkpoint.clone());
+        let is_first = first.head() == request.checkpoint.head();
+        match asked.line.starts_with("POST /a/") {
+            true => answer(stream, 200, "text/plain", ""),
+            // The witness is away at first.
+            false if is_first => answer(stream, 503, "text/plain", ""),
+            false => {
+                let line = line_by(8, &request.checkpoint, 1_800_000_100);
+                answer(stream, 200, "text/plain", &line);
+            }
+        }
+    });
+    let policy = world.obey(&format!(
+        "witness w {} {url}/w\nwitness audit-a {} {url}/a\ngroup both all w audit-a\nquorum both\n",
+        key(8).1,
+        key(9).1,
+        url = both.url
+    ));
+    let server = world.serve(&["--state-every-ms", "100"]);
+    let replayed = wait_for("the auditor's line", || {
+        json(&server, "/v1/cosigners")["levels"]["audited"].as_u64()
+    });
+    let index = world.append(&server, 1);
+    let seen = wait_for("the witness's line", || {
+        let seen = json(&server, "/v1/cosigners")["levels"]["witnessed"].as_u64()?;
+        (seen > index).then_some(seen)
+    });
+    let file = |path: String| curl(&format!("{}{path}", server.url));
+    let size_of = |path: String| {
+        let (status, text) = file(path);
+        assert_eq!(status, 200, "{text}");
+        let receipt: Receipt = text.parse().unwrap();
+        let trust = Trust {
+            log: Some(&world.log),
+            policy: None,
+            witnesses: &[],
+        };
+        let verified = receipt.verify_by(&trust, None).unwrap();
+        let second = verified.second.map(|second| second.head.size);
+        (verified.head.size, second)
+    };
+    let two = (replayed, Some(seen));
+    for path in ["/v1/receipts/1?", "/v1/proofs/state?domain=totals&"] {
+        assert_eq!(size_of(format!("{path}level=cosigned")), two);
+        assert_eq!(size_of(format!("{path}level=best")), two);
+        assert_eq!(size_of(format!("{path}level=audited")), (replayed, None));
+    }
+    // What came later was seen alone.
+    assert_eq!(
+        size_of(format!("/v1/receipts/{index}?level=best")),
+        (seen, None)
+    );
+    let (status, text) = file(format!("/v1/receipts/{index}?level=cosigned"));
+    assert_eq!(status, 404, "{text}");
+    assert!(
+        text.contains(&format!("\"newest_size\":{replayed}")),
+        "{text}"
+    );
+    assert!(!policy.cosigners().is_empty());
+    let (log, policy) = (world.log.to_string(), world.policy.to_str().unwrap());
+    for path in ["/v1/receipts/1?", "/v1/proofs/state?domain=totals&"] {
+        let receipt = world.ledger.path("two");
+        std::fs::write(&receipt, file(format!("{path}level=best")).1).unwrap();
+        let verify = ["verify", &receipt, "--log", &log, "--policy", policy];
+        let said = run_ok(&verify);
+        let words = format!("by two checkpoints: replayed to {replayed}, seen to {seen}");
+        assert!(said.contains(&words), "{said}");
+        let said = run_ok(&[&verify[..], &["--json"]].concat());
+        let said: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(said["second_size"], seen);
+        assert_eq!(
+            said["policy"]["levels"],
+            serde_json::json!(["cosigned", "witnessed", "audited"])
+        );
+        assert_eq!(said["policy"]["replayed_to"], replayed);
+    }
     assert_eq!(server.stop(), 0);
 }
 
@@ -878,6 +986,13 @@ fn cosignatures_reach_the_servers_that_follow_and_the_one_that_leads_next_goes_o
     });
     wait_for_quorum(&follows, &world, &policy, index);
     assert_eq!(follows.stop(), 0);
+    // Who audits the store finds the checkpoint of the hour in it.
+    let (log, policy) = (world.log.to_string(), world.policy.to_str().unwrap());
+    let said = run_ok(&[
+        "audit", &address, "--log", &log, "--policy", policy, "--json",
+    ]);
+    let said: Value = serde_json::from_str(said.trim()).unwrap();
+    assert!(said["cosigned_hours"].as_u64().unwrap() > 0, "{said}");
 }
 
 /// The governors state a policy while the log runs: it is obeyed from its entry on, and a file wins over it.

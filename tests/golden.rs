@@ -914,6 +914,7 @@ fn receipt(it: &Ledger, index: u64, checkpoint: &Checkpoint) -> Receipt {
         authority,
         path: inclusion(it, index, size),
         checkpoint: checkpoint.to_string(),
+        second: None,
     }
 }
 
@@ -2824,6 +2825,7 @@ fn a_receipt_of_items_is_as_frozen_and_holds() {
         authority: Vec::new(),
         path: path.collect(),
         checkpoint: checkpoint.to_string(),
+        second: None,
     };
     let text = made.to_text().unwrap();
     golden("receipts/state_items.tlog-proof", &text);

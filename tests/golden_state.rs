@@ -275,6 +275,7 @@ impl Log {
             hashes: Vec::new(),
             path: self.hashes(&inclusion_ranges(last, self.size()).unwrap()),
             checkpoint: self.checkpoint.clone(),
+            second: None,
         };
         self.join(&mut made);
         made

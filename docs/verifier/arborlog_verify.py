@@ -1511,7 +1511,7 @@ def read_checkpoint(data):
         read_whole(text(200, ORIGIN), len(name).to_bytes(8, "big") + name)
         size, root = decode_decimal(parts[1], "the size"), decode_base64(parts[2], "the root")
         need(size > 0 and len(root) == 32, "", "the size is 0, or the root not of 32 bytes")
-    return SimpleNamespace(origin=parts[0], size=size, root=root, signed=signed.encode(), lines=lines)
+    return SimpleNamespace(origin=parts[0], size=size, root=root, signed=signed.encode(), lines=lines, second=None)
 
 
 def open_checkpoint(data, pinned):
@@ -1623,7 +1623,39 @@ def times_that_count(vkey, times, auditor=False):
 
 
 def check_quorum_of(policy, checkpoint):
-    """Who of a policy cosigned a checkpoint, and which levels that reaches; refuses one that lacks the quorum."""
+    """Who of a policy cosigned a checkpoint, or the second one of its file, and which levels that reaches; refuses what lacks
+    the quorum."""
+    both = [checkpoint, *([checkpoint.second] if checkpoint.second else [])]
+    seen, unread = zip(*(seen_by(policy, one) for one in both))
+    reached = [levels_of_policy(policy, present.keys()) for present in seen]
+    ways = ways_to_quorum(seen)
+    cosigned = any("cosigned" in levels_of_policy(policy, present) for present in ways)
+    levels = [level for level in ("cosigned", "witnessed", "audited")
+              if any(level in of_one for of_one in reached) or cosigned and level == "cosigned"]
+    not_checked = [name for name in policy.witnesses if any(name in of_one for of_one in unread)]
+    if not cosigned:
+        with_unread = ways_to_quorum([present.keys() | of_one for present, of_one in zip(seen, unread)])
+        need(not any("cosigned" in levels_of_policy(policy, present) for present in with_unread), "mldsa_unsupported",
+             f"the policy's quorum depends on lines of ML-DSA-44, which no library here has: {', '.join(not_checked)}")
+        missing, present = min(((missing_for(policy, present), present) for present in ways), key=lambda way: len(way[0]))
+        said = ", ".join(f"{name} ({policy.witnesses[name].name})" for name in missing)
+        there = ", ".join(name for name in policy.witnesses if name in present) or "nobody"
+        raise Refused("quorum_missing", f"the policy's quorum, {policy.quorum}, is not there: no cosignature by {said}; "
+                      f"there are those by {there}", missing=missing, levels=levels)
+    cosigned_by = [
+        {"as": name, "name": policy.witnesses[name].name, "role": "auditor" if is_auditor(name) else "witness",
+         "seen_at_s": seconds if seconds or policy.witnesses[name].kind != MLDSA else None,
+         **({"size": one.size} if checkpoint.second else {})}
+        for one, present in zip(both, seen) for name, seconds in present.items()]
+    # How far the entries were seen and replayed: of two checkpoints the larger that has the level.
+    sizes = {level: max(one.size for one, of_one in zip(both, reached) if level in of_one)
+             for level in ("witnessed", "audited") if level in levels}
+    return {"quorum": policy.quorum, "levels": levels, "cosigned_by": cosigned_by, "not_checked": not_checked,
+            **({"seen_to": sizes.get("witnessed"), "replayed_to": sizes.get("audited")} if checkpoint.second else {})}
+
+
+def seen_by(policy, checkpoint):
+    """When who of a policy saw a checkpoint, by name, in seconds; and whose lines could not be checked here."""
     seen, unread = {}, set()
     for name, vkey in policy.witnesses.items():
         times, unchecked = read_lines_of(checkpoint, vkey)
@@ -1632,19 +1664,18 @@ def check_quorum_of(policy, checkpoint):
             unread.add(name)
         elif times:
             seen[name] = max(times)
-    levels = levels_of_policy(policy, seen.keys())
-    cosigned_by = [{"as": name, "name": policy.witnesses[name].name, "role": "auditor" if is_auditor(name) else "witness",
-                    "seen_at_s": seconds if seconds or policy.witnesses[name].kind != MLDSA else None} for name, seconds in seen.items()]
-    if "cosigned" not in levels:
-        need("cosigned" not in levels_of_policy(policy, seen.keys() | unread), "mldsa_unsupported",
-             "the policy's quorum depends on lines of ML-DSA-44, which no library here has: "
-             + ", ".join(name for name in policy.witnesses if name in unread))
-        missing = missing_for(policy, seen.keys())
-        said = ", ".join(f"{name} ({policy.witnesses[name].name})" for name in missing)
-        raise Refused("quorum_missing", f"the policy's quorum, {policy.quorum}, is not there: no cosignature by {said}; "
-                      f"there are those by {', '.join(seen) or 'nobody'}", missing=missing, levels=levels)
-    return {"quorum": policy.quorum, "levels": levels, "cosigned_by": cosigned_by,
-            "not_checked": [name for name in policy.witnesses if name in unread]}
+    return seen, unread
+
+
+def ways_to_quorum(seen):
+    """Those who count together: of one checkpoint those who saw it. Of two, those of either, or the witnesses of one with the
+    auditors of the other."""
+    names = [set(present) for present in seen]
+    if len(names) == 1:
+        return names
+    first, second = names
+    auditors = lambda present: set(filter(is_auditor, present))
+    return [first, second, second - auditors(second) | auditors(first), first - auditors(first) | auditors(second)]
 
 
 def names_that_hold(policy, present):
@@ -1729,6 +1760,7 @@ ENTRY_BYTES, PATH, SIBLINGS = byte_string(MAX.entry_bytes), list_of(bytes32, 0, 
 LINK = table(index=u64, entry=ENTRY_BYTES, path=PATH)
 SEAL_LINK = table(index=u64, entry=ENTRY_BYTES, path=PATH, siblings=SIBLINGS)
 SHOWN = table(index=u64, entry=ENTRY_BYTES, siblings=SIBLINGS)
+SECOND = table(checkpoint=byte_string(MAX.note_bytes), consistency=PATH)
 ANY_BYTES = byte_string(MAX.extra_bytes)
 ITEM = table(key=ANY_BYTES, fields=option(ANY_BYTES), proof=ANY_BYTES)
 
@@ -1740,7 +1772,8 @@ def read_extra(reader):
     authority = list_of(LINK, 0, MAX.authority_links)(reader)
     # Items of the state, and entries that are shown beside them.
     items, shown, hashes = read_about_state(reader) if is_state_entry(entry) else ([], [], [])
-    return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items, shown=shown, hashes=hashes)
+    second = SECOND(reader) if reader.place < len(reader.data) else None
+    return SimpleNamespace(entry=entry, seal=seal, authority=authority, items=items, shown=shown, hashes=hashes, second=second)
 
 
 def read_about_state(reader):
@@ -1766,15 +1799,20 @@ FIRST_LINE = b"c2sp.org/tlog-proof@v1"
 
 def read_receipt(data):
     """The chain from the entry to its last link, each with index and path; the entry's seal or None; and the checkpoint, as
-    it was read."""
+    it was read. With a second one, that is its `second`, with the proof of consistency."""
     visible = bytes(byte for byte in data[:256] if 0x21 <= byte <= 0x7e).lstrip(b">")
     need(visible.startswith(FIRST_LINE) or len(data) <= 256 and FIRST_LINE.startswith(visible), "not_a_receipt",
          f"its first line is not {FIRST_LINE.decode()}: it begins with {data[:48]!r}")
     need(len(data) <= MAX.receipt_bytes, "too_long", "a receipt is longer than 4 MiB")
     try:
         with reading("receipt_malformed"):
-            chain, seal, note = read_lines(data)
-        return chain, seal, read_checkpoint(note)
+            chain, seal, note, second = read_lines(data)
+        checkpoint = read_checkpoint(note)
+        if second:
+            checkpoint.second = read_checkpoint(second.checkpoint)
+            checkpoint.second.consistency = second.consistency
+            need(checkpoint.second.size > checkpoint.size, "receipt_malformed", "its second checkpoint is not larger than its own")
+        return chain, seal, checkpoint
     except Refused as refused:
         raise name_fault(data, refused) from None
 
@@ -1795,7 +1833,7 @@ def read_lines(data):
     need(all(len(one) == 32 for one in path), "", "a hash of the proof has not 32 bytes")
     first = SimpleNamespace(index=index, entry=extra.entry, path=path, items=extra.items, shown=extra.shown,
                             hashes=extra.hashes)
-    return [first, *extra.authority], extra.seal, note
+    return [first, *extra.authority], extra.seal, note, extra.second
 
 
 def path_length(index, size):
@@ -1814,18 +1852,58 @@ def verify_receipt(data, pinned, genesis_id=None, witnesses=(), policy=None):
 
 
 def check_signers(checkpoint, pinned, witnesses=(), policy=None, kinds=(1, 6)):
-    """Steps 2 and 3: the log's key, and who saw the checkpoint."""
-    if pinned:
-        verify_checkpoint(checkpoint, pinned)
-    if policy and policy.logs:
-        signed = check_log_by_policy(policy, checkpoint, kinds)
-        pinned = pinned or signed
-    seen = []
+    """Steps 2 and 3: the log's key, and who saw the checkpoint, or the second one."""
+    both = [checkpoint, *([checkpoint.second] if checkpoint.second else [])]
+    opened_by = pinned
+    for one in both:
+        if pinned:
+            verify_checkpoint(one, pinned)
+        if policy and policy.logs:
+            signed = check_log_by_policy(policy, one, kinds)
+            opened_by = opened_by or signed
+    pinned, seen = opened_by, []
     for witness in witnesses:
-        times = times_that_count(witness, check_lines(checkpoint, witness))
+        # Of two checkpoints, the newer one that it saw is what counts.
+        lines = [check_lines(one, witness) for one in both]
+        times = next(filter(None, (times_that_count(witness, of_one) for of_one in reversed(lines))), [])
         need(times, "witness_missing", f"no cosignature by {witness.name}")
         seen.append({"name": witness.name, "seen_at_s": max(times)})
     return pinned, {"witnesses": seen} | ({"policy": check_quorum_of(policy, checkpoint)} if policy else {})
+
+
+def consistency_length(size, larger):
+    """How many hashes prove that a tree begins with a smaller one (RFC 9162, 2.1.4.1): those of the smaller one's last whole
+    subtree's place, and that subtree's own unless it is all of the smaller tree."""
+    whole = (size & -size).bit_length() - 1
+    return (size.bit_count() > 1) + path_length(size - 1 >> whole, (larger - 1 >> whole) + 1)
+
+
+def check_second(checkpoint):
+    """Step 4, of a file with two checkpoints: the second one's tree begins with the first's."""
+    second = checkpoint.second
+    if not second:
+        return
+    need(len(second.consistency) == consistency_length(checkpoint.size, second.size), "proof_incomplete",
+         "the proof between the two checkpoints has not the number of hashes that it needs")
+    need(roots_by_consistency(checkpoint, second) == (checkpoint.root, second.root), "forked",
+         f"the tree of {second.size} entries does not begin with that of {checkpoint.size}")
+
+
+def roots_by_consistency(checkpoint, second):
+    """The roots of both trees that a proof of as many hashes as it needs leads to (RFC 9162, 2.1.4.2)."""
+    hashes = [*([checkpoint.root] if checkpoint.size.bit_count() == 1 else []), *second.consistency]
+    whole = (checkpoint.size & -checkpoint.size).bit_length() - 1
+    place, last = checkpoint.size - 1 >> whole, second.size - 1 >> whole
+    smaller = larger = hashes[0]
+    for one in hashes[1:]:
+        if place & 1 or place == last:
+            smaller, larger = node(one, smaller), node(one, larger)
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            larger = node(larger, one)
+        place, last = place >> 1, last >> 1
+    return smaller, larger
 
 
 def verify_chain(chain, seal, checkpoint, genesis_id, seen):
@@ -1835,6 +1913,8 @@ def verify_chain(chain, seal, checkpoint, genesis_id, seen):
     for link in [*chain, *([seal] if seal else [])]:
         need(link.index < checkpoint.size and len(link.path) == path_length(link.index, checkpoint.size),
              "proof_incomplete", f"the proof of entry {link.index} has not the number of hashes that it needs")
+    with at("checkpoint"):
+        check_second(checkpoint)
     with at("entry" if len(chain) == 1 else f"link {len(chain) - 2}"):
         check_format(chain[-1], checkpoint)
     entries, places = [], ["entry"] + [f"link {place}" for place in range(len(chain) - 1)]
@@ -1869,7 +1949,7 @@ def verify_chain(chain, seal, checkpoint, genesis_id, seen):
 
 def answer_of(entry, checkpoint, seen, **more):
     return {"index": entry.index, "tree_size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(),
-            "kind": entry.kind, **more, "witnesses": seen}
+            "kind": entry.kind, **({"second_size": checkpoint.second.size} if checkpoint.second else {}), **more, "witnesses": seen}
 
 
 def is_included(link, checkpoint):
@@ -2479,6 +2559,7 @@ def verify_state_receipt(chain, checkpoint, seen, genesis_id):
         indexes = [one.index for one in first.shown]
         need(not indexes or indexes[-1] < checkpoint.size and len(first.hashes) == joint_length(indexes, 0, checkpoint.size),
              "proof_incomplete", "there are not as many hashes as the shown entries need")
+        check_second(checkpoint)
         need(is_included(first, checkpoint), "not_included", "it is not at its index in the checkpoint's tree")
         with reading("entry_wrong"):
             state = decode_entry(first.entry)

@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 CASES = json.loads((GOLDEN / "policy/cases.json").read_text())
+TWO = json.loads((GOLDEN / "policy/two_checkpoints.json").read_text())["cases"]
 FORMS = json.loads((GOLDEN / "policy/forms.json").read_text())["forms"]
 ALONE = json.loads((GOLDEN / "mldsa/cases.json").read_text())
 VKEYS = {name: key["vkey"] for name, key in CASES["keys"].items()}
@@ -83,7 +84,7 @@ class Golden(Scratch):
         self.assertIsNotNone(v.mldsa_library(), "this test needs `cryptography` 48 or newer, or `dilithium-py`")
 
     def judge(self, case):
-        arguments = ["receipt", self.file("receipt", HEAD + note_of(case)), "--policy", self.file("policy", written(case["policy"]))]
+        arguments = ["receipt", self.file("receipt", case["receipt"] if "receipt" in case else HEAD + note_of(case)), "--policy", self.file("policy", written(case["policy"]))]
         if "log" in case:
             arguments += ["--log", VKEYS[case["log"]]]
         for name in case.get("witnesses", []):
@@ -95,9 +96,14 @@ class Golden(Scratch):
         name = case["name"]
         self.assertEqual((answer["outcome"], answer.get("code"), code), (expected["outcome"], expected["code"], EXIT[expected["outcome"]]), (name, answer))
         if expected["outcome"] == "holds":
-            by = [[one["as"], None if one["seen_at_s"] is None else str(one["seen_at_s"])] for one in answer["policy"]["cosigned_by"]]
+            by = [[one["as"], None if one["seen_at_s"] is None else str(one["seen_at_s"]), *([str(one["size"])] if "size" in one else [])]
+                  for one in answer["policy"]["cosigned_by"]]
             roles = {one["as"]: one["role"] for one in answer["policy"]["cosigned_by"]}
             self.assertTrue(all((role == "auditor") == as_.startswith("audit-") for as_, role in roles.items()), name)
+            for key in ("seen_to", "replayed_to"):
+                if key in expected:
+                    found = answer["policy"][key]
+                    self.assertEqual(found and str(found), expected[key], (name, key))
             for key, found in (("by", by), ("levels", answer["policy"]["levels"]), ("not_checked", answer["policy"]["not_checked"]),
                                ("seen", [[witness, str(one["seen_at_s"])] for witness, one in zip(case.get("witnesses", []), answer["witnesses"])])):
                 if key in expected:
@@ -114,9 +120,15 @@ class Golden(Scratch):
             with self.subTest(case["name"]):
                 self.check(case, case)
 
+    def test_files_with_two_checkpoints(self):
+        self.assertGreater(len(TWO), 30)
+        for case in TWO:
+            with self.subTest(case["name"]):
+                self.check(case, case)
+
     def test_cases_without_ml_dsa(self):
         with without_mldsa():
-            for case in CASES["cases"]:
+            for case in [*CASES["cases"], *TWO]:
                 with self.subTest(case["name"]):
                     self.check(case, case.get("without_mldsa", case))
 

@@ -108,6 +108,10 @@ const (
 	pauseLongest   = 5 * time.Second
 )
 
+// newestCheckpoint is where the newest commit's checkpoint is. A web server that has a ledger's files alone has no such address, and
+// says so in words of its own.
+const newestCheckpoint = "/v1/checkpoint"
+
 func orElse[T comparable](value, other T) T {
 	var zero T
 	if value == zero {
@@ -135,6 +139,9 @@ func (c *Client) call(ctx context.Context, request Request, path string, read fu
 		if err == nil {
 			if err = answer.judge(read); err == nil {
 				return nil
+			}
+			if answer.Status == 404 && path == newestCheckpoint {
+				return &Problem{Status: 404}
 			}
 			var problem *Problem
 			if errors.As(err, &problem) && problem.Status != 408 && problem.Status != 429 && problem.Status < 500 {
@@ -349,7 +356,7 @@ func (c *Client) Checkpoint(ctx context.Context) (checkpoint *Checkpoint, note s
 		checkpoint, err = ReadCheckpoint(body)
 		return err
 	}
-	err = c.call(ctx, Request{Method: "GET"}, "/v1/checkpoint", read)
+	err = c.call(ctx, Request{Method: "GET"}, newestCheckpoint, read)
 	var problem *Problem
 	if errors.As(err, &problem) && problem.Status == 404 {
 		err = c.call(ctx, Request{Method: "GET"}, "/checkpoint", read)

@@ -2,6 +2,7 @@ package arborlog
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
@@ -311,6 +312,53 @@ func TestFilesAboutTheStateThatDoNotHold(t *testing.T) {
 		_, err := VerifyReceipt([]byte(file.Text), Trust{Log: key})
 		if OutcomeOf(err).String() != file.Outcome || codeOf(err) != file.Code {
 			t.Errorf("%s: %v, it must be %s %s", file.Name, err, file.Outcome, file.Code)
+		}
+	}
+}
+
+// answers are those of a server at its paths; of another path 404.
+type answers map[string]Response
+
+func (a answers) Do(_ context.Context, request Request) (Response, error) {
+	path := strings.TrimPrefix(request.URL, "http://log.example")
+	answer, has := a[path]
+	if !has {
+		answer = Response{Status: 404, Body: []byte("<p>no such page")}
+	}
+	asked := a["asked"]
+	asked.Body = append(asked.Body, path+" "...)
+	a["asked"] = asked
+	return answer, nil
+}
+
+// A server that has the files alone has the newest checkpoint at /checkpoint.
+func TestWhereTheNewestCheckpointIsRead(t *testing.T) {
+	at := func(size string) Response {
+		return Response{Status: 200, Body: readGolden(t, "log/"+size+"/checkpoint")}
+	}
+	for _, one := range []struct {
+		server     answers
+		size       uint64
+		status     int
+		whereWasIt string
+	}{
+		{answers{"/checkpoint": at("55"), "/v1/checkpoint": at("257")}, 257, 0, "/v1/checkpoint "},
+		{answers{"/checkpoint": at("55")}, 55, 0, "/v1/checkpoint /checkpoint "},
+		// Another refusal is no server without the address.
+		{answers{"/checkpoint": at("55"), "/v1/checkpoint": {Status: 403, Body: []byte(`{"type":"urn:arborlog:problem:other","status":403}`)}}, 0, 403, "/v1/checkpoint "},
+	} {
+		client := Client{Addresses: []string{"http://log.example"}, Transport: one.server}
+		checkpoint, _, err := client.Checkpoint(context.Background())
+		var problem *Problem
+		status := 0
+		if errors.As(err, &problem) {
+			status = problem.Status
+		}
+		if asked := string(one.server["asked"].Body); asked != one.whereWasIt || status != one.status {
+			t.Errorf("%s, %v", asked, err)
+		}
+		if one.size > 0 && (err != nil || checkpoint.Size != one.size) {
+			t.Errorf("%+v, %v", checkpoint, err)
 		}
 	}
 }

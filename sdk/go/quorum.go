@@ -8,11 +8,13 @@ import (
 
 // What a policy makes of a checkpoint (docs/format.md, 12.3).
 
-// ByPolicy tells who of a policy cosigned a checkpoint.
+// ByPolicy tells who of a policy cosigned a receipt's checkpoint, or one of two.
 type ByPolicy struct {
 	// Levels are those reached of cosigned, witnessed and audited.
 	Levels     []string
 	CosignedBy []Cosigner
+	// SeenTo and ReplayedTo are the sizes of the larger of the file's checkpoints that is witnessed, and audited; nil where none is.
+	SeenTo, ReplayedTo *uint64
 	// NotChecked are the witnesses, by the policy's names, whose lines are of ML-DSA-44 where Trust.Mldsa is nil.
 	NotChecked []string
 }
@@ -25,6 +27,8 @@ type Cosigner struct {
 	Role string
 	// AtS is the newest time of its lines, nil where an auditor gives none.
 	AtS *uint64
+	// Size is that of the checkpoint.
+	Size uint64
 }
 
 // QuorumMissing is the error quorum_missing: too few of a policy's witnesses signed. It is an *Error for errors.As.
@@ -79,37 +83,87 @@ func timesThatCount(key VerifierKey, times []uint64, isAuditor bool) []uint64 {
 	return slices.DeleteFunc(slices.Clone(times), func(seconds uint64) bool { return seconds == 0 })
 }
 
-// judge tells who of the policy cosigned a checkpoint. Without the quorum it is a *QuorumMissing, or mldsa_unsupported.
-func (p *Policy) judge(c *Checkpoint, checks checks) (*ByPolicy, error) {
-	by, present, unread := new(ByPolicy), map[string]bool{}, map[string]bool{}
-	for _, witness := range p.Witnesses {
-		times, unchecked, err := c.readLines(witness.Key, checks)
-		if err != nil {
-			return nil, err
+// judge tells who of the policy cosigned a file's checkpoints. Without the quorum it is a *QuorumMissing, or mldsa_unsupported.
+func (p *Policy) judge(all []*Checkpoint, checks checks) (*ByPolicy, error) {
+	by, present, withUnread := &ByPolicy{Levels: []string{}}, []map[string]bool{}, []map[string]bool{}
+	notChecked, reached := map[string]bool{}, map[string]bool{}
+	for n, c := range all {
+		seen, unread := map[string]bool{}, map[string]bool{}
+		for _, witness := range p.Witnesses {
+			times, unchecked, err := c.readLines(witness.Key, checks)
+			if err != nil {
+				return nil, err
+			}
+			times = timesThatCount(witness.Key, times, witness.IsAuditor())
+			switch {
+			case len(times) == 0:
+			case unchecked:
+				unread[witness.Name], notChecked[witness.Name] = true, true
+			default:
+				seen[witness.Name] = true
+				by.CosignedBy = append(by.CosignedBy, cosignerOf(witness, slices.Max(times), c.Size))
+			}
 		}
-		times = timesThatCount(witness.Key, times, witness.IsAuditor())
-		switch {
-		case len(times) == 0:
-		case unchecked:
-			unread[witness.Name] = true
-			by.NotChecked = append(by.NotChecked, witness.Name)
-		default:
-			present[witness.Name] = true
-			by.CosignedBy = append(by.CosignedBy, cosignerOf(witness, slices.Max(times)))
+		present, withUnread = append(present, seen), append(withUnread, both(seen, unread))
+		for _, level := range p.levels(seen) {
+			reached[level] = true
+			by.reaches(level, all[n].Size)
 		}
 	}
-	by.Levels = p.levels(present)
-	if slices.Contains(by.Levels, "cosigned") {
+	for _, witness := range p.Witnesses {
+		if notChecked[witness.Name] {
+			by.NotChecked = append(by.NotChecked, witness.Name)
+		}
+	}
+	met := p.isMet(present)
+	for _, level := range []string{"cosigned", "witnessed", "audited"} {
+		if reached[level] || level == "cosigned" && met {
+			by.Levels = append(by.Levels, level)
+		}
+	}
+	if met {
 		return by, nil
 	}
-	if p.holding(both(present, unread))[p.quorum] {
+	if p.isMet(withUnread) {
 		return nil, mldsaMissing("the policy's quorum depends on a line that: " + strings.Join(by.NotChecked, ", "))
 	}
 	return nil, p.quorumMissing(by, present)
 }
 
-func cosignerOf(witness PolicyWitness, newest uint64) Cosigner {
-	one := Cosigner{As: witness.Name, Name: witness.Key.Name, Role: "witness"}
+func (by *ByPolicy) reaches(level string, size uint64) {
+	switch level {
+	case "witnessed":
+		by.SeenTo = &size
+	case "audited":
+		by.ReplayedTo = &size
+	}
+}
+
+// waysToQuorum are those who count together: of one checkpoint those who saw it; of two those of either, or the witnesses of one with
+// the auditors of the other.
+func (p *Policy) waysToQuorum(present []map[string]bool) []map[string]bool {
+	if len(present) == 1 {
+		return present
+	}
+	mixed := func(witnesses, auditors map[string]bool) map[string]bool {
+		way := map[string]bool{}
+		for _, one := range p.Witnesses {
+			if one.IsAuditor() && auditors[one.Name] || !one.IsAuditor() && witnesses[one.Name] {
+				way[one.Name] = true
+			}
+		}
+		return way
+	}
+	first, second := present[0], present[1]
+	return []map[string]bool{first, second, mixed(second, first), mixed(first, second)}
+}
+
+func (p *Policy) isMet(present []map[string]bool) bool {
+	return slices.ContainsFunc(p.waysToQuorum(present), func(way map[string]bool) bool { return p.holding(way)[p.quorum] })
+}
+
+func cosignerOf(witness PolicyWitness, newest, size uint64) Cosigner {
+	one := Cosigner{As: witness.Name, Name: witness.Key.Name, Role: "witness", Size: size}
 	if witness.IsAuditor() {
 		one.Role = "auditor"
 	}
@@ -119,14 +173,23 @@ func cosignerOf(witness PolicyWitness, newest uint64) Cosigner {
 	return one
 }
 
-func (p *Policy) quorumMissing(by *ByPolicy, present map[string]bool) error {
-	missing := p.missing(present)
+// quorumMissing names who is missing in that way to the quorum which lacks the fewest.
+func (p *Policy) quorumMissing(by *ByPolicy, present []map[string]bool) error {
+	ways := p.waysToQuorum(present)
+	way, missing := ways[0], p.missing(ways[0])
+	for _, other := range ways[1:] {
+		if lacks := p.missing(other); len(lacks) < len(missing) {
+			way, missing = other, lacks
+		}
+	}
 	names, there := []string{}, []string{}
 	for _, one := range missing {
 		names = append(names, fmt.Sprintf("%s (%s)", one.Name, one.Key.Name))
 	}
-	for _, one := range by.CosignedBy {
-		there = append(there, one.As)
+	for _, one := range p.Witnesses {
+		if way[one.Name] {
+			there = append(there, one.Name)
+		}
 	}
 	if len(there) == 0 {
 		there = []string{"nobody"}

@@ -36,7 +36,9 @@ type Proven struct {
 	Index    uint64
 	TreeSize uint64
 	Root     Bytes32
-	Entry    *Entry
+	// SecondSize is the size of the file's second checkpoint, nil without one (docs/format.md, 13.7).
+	SecondSize *uint64
+	Entry      *Entry
 	// Issuer, ID and SealIndex tell who signed: ID is of the record, of a sealed entry its seal's. A state entry has none.
 	Issuer    *Bytes32
 	ID        *Bytes32
@@ -75,6 +77,7 @@ type receiptFile struct {
 	shown      []shownEntry
 	hashes     []Bytes32
 	checkpoint *Checkpoint
+	second     *secondCheckpoint
 }
 
 type rawItem struct {
@@ -114,6 +117,9 @@ func readReceipt(data []byte) (*receiptFile, error) {
 	if f.checkpoint, err = ReadCheckpoint(note); err != nil {
 		return nil, nameFault(data, at(err, "checkpoint"))
 	}
+	if err = f.second.read(f.checkpoint.Size); err != nil {
+		return nil, nameFault(data, at(err, "checkpoint"))
+	}
 	return f, nil
 }
 
@@ -132,6 +138,12 @@ func readLines(data []byte) (*receiptFile, []byte, error) {
 	first, r := link{}, &reader{data: extra}
 	if err := f.readExtra(r, &first); err != nil {
 		return nil, nil, err
+	}
+	if r.left() > 0 {
+		var err error
+		if f.second, err = readSecond(r); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := r.end(); err != nil {
 		return nil, nil, err
@@ -193,33 +205,42 @@ func readLink(r *reader) (*link, error) {
 	return l, err
 }
 
-// witnessed is steps 2 and 3: it checks the checkpoint by the log's key, the witnesses and the policy.
-func (t *Trust) witnessed(c *Checkpoint, checks checks) (seen []Seen, by *ByPolicy, err error) {
+// witnessed is steps 2 and 3: it checks the file's checkpoints by the log's key, the witnesses and the policy.
+func (t *Trust) witnessed(all []*Checkpoint, checks checks) (seen []Seen, by *ByPolicy, err error) {
 	hasLogs := t.Policy != nil && len(t.Policy.Logs) > 0
 	if t.Log.Key == nil && !hasLogs {
 		return nil, nil, &Error{"wrong_use", "trust", "neither a log's key nor a policy with a log line was given"}
 	}
-	if t.Log.Key != nil {
-		err = c.verifyBy(t.Log, checks)
-	}
-	if err == nil && hasLogs {
-		err = t.Policy.logByPolicy(c, checks)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, key := range t.Witnesses {
-		times, err := c.linesOf(key, checks)
+	for _, c := range all {
+		if t.Log.Key != nil {
+			err = c.verifyBy(t.Log, checks)
+		}
+		if err == nil && hasLogs {
+			err = t.Policy.logByPolicy(c, checks)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
-		if times = timesThatCount(key, times, false); len(times) == 0 {
+	}
+	for _, key := range t.Witnesses {
+		// Of two checkpoints, the newer one that it saw is what counts.
+		var newest []uint64
+		for _, c := range all {
+			times, err := c.linesOf(key, checks)
+			if err != nil {
+				return nil, nil, err
+			}
+			if times = timesThatCount(key, times, false); len(times) > 0 {
+				newest = times
+			}
+		}
+		if len(newest) == 0 {
 			return nil, nil, &Error{"witness_missing", "checkpoint", "no cosignature by " + key.Name}
 		}
-		seen = append(seen, Seen{key.Name, slices.Max(times)})
+		seen = append(seen, Seen{key.Name, slices.Max(newest)})
 	}
 	if t.Policy != nil {
-		by, err = t.Policy.judge(c, checks)
+		by, err = t.Policy.judge(all, checks)
 	}
 	return seen, by, err
 }
@@ -238,11 +259,14 @@ func VerifyReceipt(data []byte, trust Trust) (*Proven, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, by, err := trust.witnessed(f.checkpoint, checks{verify, trust.Mldsa})
+	seen, by, err := trust.witnessed(f.checkpoints(), checks{verify, trust.Mldsa})
 	if err != nil {
 		return nil, err
 	}
 	p := &Proven{Index: f.chain[0].index, TreeSize: f.checkpoint.Size, Root: f.checkpoint.Root, Witnesses: seen, Policy: by}
+	if f.second != nil {
+		p.SecondSize = &f.second.checkpoint.Size
+	}
 	if formOf(f.chain[0].entry) == 3 {
 		return p, f.verifyState(p, trust.Genesis, verify)
 	}
@@ -287,6 +311,9 @@ func (f *receiptFile) verifyChain(p *Proven, genesis *Bytes32, verify SignatureC
 		if err := links[i].isComplete(c); err != nil {
 			return at(err, f.place(min(i, last)))
 		}
+	}
+	if err := f.second.extends(c); err != nil {
+		return at(err, "checkpoint")
 	}
 	if err := f.chain[last].otherFormat(c); err != nil {
 		return at(err, f.place(last))

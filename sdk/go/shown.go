@@ -83,6 +83,9 @@ func (f *receiptFile) openState(p *Proven, first *link, c *Checkpoint, verify Si
 	if n := len(f.shown); n > 0 && (f.shown[n-1].index >= c.Size || len(f.hashes) != jointLength(f.shown, 0, c.Size)) {
 		return nil, refuse("proof_incomplete", "there are not as many hashes as the shown entries need")
 	}
+	if err := f.second.extends(c); err != nil {
+		return nil, err
+	}
 	if !first.isIncluded(c) {
 		return nil, refuse("not_included", "it is not at its index in the checkpoint's tree")
 	}

@@ -54,13 +54,19 @@ impl Task {
         if !self.is_unshared || !self.sharing.is_empty() {
             return;
         }
-        let Some(files) = &self.files else {
+        let Some(files) = &mut self.files else {
             return;
         };
         self.is_unshared = false;
         let bytes = shared_notes::written(&files.kept);
+        let hours = files.kept.take_changed_hours();
         let log = Arc::clone(&self.log);
         self.sharing.push(Box::pin(async move {
+            for (hour, note) in hours {
+                if let Err(error) = log.share_hour(hour, note.into()).await {
+                    tracing::warn!(%error, hour, "the cosigned checkpoint of an hour does not reach the store");
+                }
+            }
             if let Err(error) = log.share_cosigned(bytes.into()).await {
                 tracing::warn!(%error, "cosignatures do not reach the servers that follow");
             }

@@ -39,7 +39,12 @@ impl Task {
         let stands = self.stands(&policy, met);
         let needed = newest.iter().map(|(_, newest)| newest.head().size);
         self.states.keep(needed.collect());
-        board.set_kept(newest, latest, hours);
+        board.set_kept(
+            newest.clone(),
+            two_together(&policy, &newest),
+            latest,
+            hours,
+        );
         let cosigners = policy.cosigners().iter();
         let cosigners = cosigners.map(|cosigner| self.status_of(cosigner));
         board.set_cosigners(Some(Arc::clone(&policy)), cosigners.collect());
@@ -112,4 +117,27 @@ impl Task {
             },
         }
     }
+}
+
+/// The newest checkpoint that was seen and the newest that was replayed, the smaller first, if they have the whole quorum
+/// together and no single one has it that is as new as the smaller.
+fn two_together(
+    policy: &Policy,
+    newest: &[(Level, Arc<CosignedCheckpoint>)],
+) -> Option<[Arc<CosignedCheckpoint>; 2]> {
+    let with = |level: Level| {
+        let mut newest = newest.iter();
+        newest
+            .find(|(of, _)| *of == level)
+            .map(|(_, newest)| Arc::clone(newest))
+    };
+    let mut both = [with(Level::Witnessed)?, with(Level::Audited)?];
+    both.sort_by_key(|it| it.head().size);
+    let [first, second] = &both;
+    let alone = with(Level::Cosigned).map_or(0, |alone| alone.head().size);
+    if first.head().size == second.head().size || alone >= first.head().size {
+        return None;
+    }
+    let met = policy.quorum_of_two(first.standing(), second.standing());
+    met.is_ok().then_some(both)
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/checkpoint           written last: everything that it promises is there
 //! DIR/tile/…               as c2sp.org/tlog-tiles names them
+//! DIR/hours/HOUR           the cosigned checkpoint of an hour since 1970, as the log keeps it; each is of this very log
 //! DIR/LOCK                 held while a copy is being made
 //! ```
 //!
@@ -15,8 +16,10 @@ use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::auditor::{AuditError, KnownTree, check_extends, check_policy, read_checkpoint};
-use super::source::{Folder, SourceError, StaticLog, TileSource};
+use super::auditor::{
+    AuditError, Contradiction, KnownTree, check_extends, check_policy, read_checkpoint,
+};
+use super::source::{Folder, HOURS, SourceError, StaticLog, TileSource};
 use super::tiles::{ProvenBundle, TileFault, Tiles};
 use super::whole::{WholeError, check_format, walk};
 use crate::durable::{
@@ -81,6 +84,9 @@ impl From<WholeError> for MirrorError {
         Self::Log(error.into())
     }
 }
+
+/// Pages of hours that are asked for at most at a time: more than ten years.
+const HOURS_MAX: usize = 1000;
 
 /// A mirror, held for writing.
 #[derive(Debug)]
@@ -210,6 +216,75 @@ impl Mirror {
         self.last = Some(now);
         self.drop_partials(from, head.size)?;
         Ok(from..head.size)
+    }
+
+    /// Copies the checkpoints that the log keeps of hours, of those that are new and the last one, on which lines may
+    /// have come since. Each that one of the keys signed must be of this log, as far as the copy reaches; others are
+    /// left. Gives how many are there. It asks for no more than `HOURS_MAX` at a time.
+    ///
+    /// # Errors
+    /// [`MirrorError`]; of one that is of another tree, [`AuditError::Contradiction`].
+    pub fn copy_hours(&self, source: &dyn StaticLog) -> Result<usize, MirrorError> {
+        let own = Folder::new(&self.dir);
+        let there = own.hours_after(None).map_err(AuditError::from)?;
+        let Some(last) = &self.last else {
+            return Ok(there.len());
+        };
+        let tiles = Tiles::open(&own, last.head())?;
+        let mut count = there.len();
+        let newest = there.last().copied();
+        let mut after = newest.and_then(|newest| newest.checked_sub(1));
+        for _ in 0..HOURS_MAX {
+            let hours = source.hours_after(after).map_err(AuditError::from)?;
+            let Some(hour) = hours.first().copied() else {
+                break;
+            };
+            for hour in hours {
+                count += usize::from(newest != Some(hour) && self.copy_hour(source, &tiles, hour)?);
+                after = Some(hour);
+            }
+            if after.is_none_or(|after| after < hour) {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Copies the checkpoint of an hour; gives whether one is there then.
+    fn copy_hour(
+        &self,
+        source: &dyn StaticLog,
+        tiles: &Tiles<'_>,
+        hour: u64,
+    ) -> Result<bool, MirrorError> {
+        let note = match source.hour(hour) {
+            Err(SourceError::Absent) => return Ok(false),
+            note => note.map_err(AuditError::from)?,
+        };
+        let shown = read_checkpoint(&note)?;
+        let Ok(shown) = verify_by_any(&shown, &self.logs) else {
+            return Ok(false);
+        };
+        let head = shown.head();
+        // What the copy does not reach is copied when it does.
+        if head.size > tiles.head().size {
+            return Ok(false);
+        }
+        if tiles.root_at(head.size)? != head.root {
+            let size = head.size;
+            let before = self.last.as_ref().map(ToString::to_string);
+            return Err(MirrorError::Log(AuditError::Contradiction(Contradiction {
+                what: format!(
+                    "the log keeps a cosigned checkpoint of {size} entries with another root than its own tree of that size"
+                ),
+                before: before.unwrap_or_default(),
+                now: shown.to_string(),
+            })));
+        }
+        let folder = self.dir.join(HOURS);
+        make_folders(&folder)?;
+        replace(&folder.join(hour.to_string()), &note)?;
+        Ok(true)
     }
 
     fn copy_tiles(

@@ -39,7 +39,27 @@ pub trait StaticLog: TileSource {
     /// # Errors
     /// [`SourceError`].
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError>;
+
+    /// Hours since 1970-01-01T00 UTC of which a cosigned checkpoint is kept, ascending, behind one; the first ones of
+    /// them. None, of a log that keeps none.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn hours_after(&self, _after: Option<u64>) -> Result<Vec<u64>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    /// The bytes of the note that is kept of an hour.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn hour(&self, _hour: u64) -> Result<Vec<u8>, SourceError> {
+        Err(SourceError::Absent)
+    }
 }
+
+/// The folder of a mirror's hourly checkpoints.
+pub(super) const HOURS: &str = "hours";
 
 /// The length that no tile of this level exceeds: 256 hashes, or 256 of the longest entries, each
 /// behind its length.
@@ -86,5 +106,26 @@ impl TileSource for Folder {
 impl StaticLog for Folder {
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError> {
         self.read("checkpoint", NOTE_BYTES_MAX)
+    }
+
+    fn hours_after(&self, after: Option<u64>) -> Result<Vec<u64>, SourceError> {
+        let folder = self.0.join(HOURS);
+        let unreachable = |error| SourceError::Unreachable(at(&folder)(error).to_string());
+        let files = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files.map_err(unreachable)?,
+        };
+        let mut hours = Vec::new();
+        for file in files {
+            let name = file.map_err(unreachable)?.file_name();
+            let hour = name.to_str().and_then(|name| name.parse::<u64>().ok());
+            hours.extend(hour.filter(|hour| after.is_none_or(|after| *hour > after)));
+        }
+        hours.sort_unstable();
+        Ok(hours)
+    }
+
+    fn hour(&self, hour: u64) -> Result<Vec<u8>, SourceError> {
+        self.read(&format!("{HOURS}/{hour}"), NOTE_BYTES_MAX)
     }
 }

@@ -252,4 +252,12 @@ impl StaticLog for Beginning<'_> {
     fn checkpoint(&self) -> Result<Vec<u8>, SourceError> {
         self.source.checkpoint()
     }
+
+    fn hours_after(&self, after: Option<u64>) -> Result<Vec<u64>, SourceError> {
+        self.source.hours_after(after)
+    }
+
+    fn hour(&self, hour: u64) -> Result<Vec<u8>, SourceError> {
+        self.source.hour(hour)
+    }
 }

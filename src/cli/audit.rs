@@ -6,11 +6,12 @@ use std::time::Instant;
 use clap::Args;
 
 use super::compared::{CompareArgs, Compared};
+use super::cosigned_hours::Hours;
 use super::engagement::EngagementArgs;
 use super::since::{Earlier, SinceArgs};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
-use super::{cosigned_hours, evidence, log_source};
+use super::{evidence, log_source};
 use arborlog::audit::{
     AuditError, Auditor, Beginning, Claimed, Engagement, Finding, Inspection, InspectionError,
     Severity, StaticLog, Until, UntilError, WholeError, each_entry, threads_default,
@@ -215,20 +216,12 @@ fn audit(
     if let Some(beginning) = &beginning {
         report.say_until(beginning.row());
     }
-    let hours = match trusted.policy() {
-        Some(policy) => {
-            let auditor = inspection.auditor();
-            Some(cosigned_hours::compare(
-                &args.ledger,
-                policy,
-                auditor,
-                source,
-            )?)
-        }
+    let mut hours = Hours::default();
+    let backdated = match trusted.policy() {
+        Some(policy) => hours.compare(policy, inspection.auditor(), source)?,
         None => None,
     };
-    let compared_hours = hours.as_ref().map_or(0, |hours| hours.compared);
-    let backdated = hours.and_then(|hours| hours.finding);
+    let compared_hours = hours.compared();
     report.findings.extend(backdated);
     let by_severity = |finding: &Finding| std::cmp::Reverse(finding.severity);
     report.findings.sort_by_key(by_severity);

@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 use super::log_source::{is_url, read_vkey};
 use super::{Failure, connect};
 use arborlog::client::{Remote, RemoteError};
+use arborlog::cosign::{AwaitedNote, ComparedNote};
 use arborlog::durable::read_at_most;
 use arborlog::ledger::RULES_VERSION;
-use arborlog::merkle::Hash;
-use arborlog::note::{AuditNote, NOTE_BYTES_MAX, TreeHead};
+use arborlog::note::{AuditNote, NOTE_BYTES_MAX};
 use arborlog::outcome::Outcome;
 use arborlog::replay::Replay;
 
@@ -28,12 +28,10 @@ pub struct CompareArgs {
 
 /// A note that is compared when the replay reaches its size.
 pub struct Compared {
-    note: AuditNote,
+    awaited: AwaitedNote,
+    /// Entries of the note.
+    size: u64,
     auditor: String,
-    /// What this audit has there.
-    found: Option<(TreeHead, Result<Hash, String>)>,
-    /// A state entry says the root of that size: anybody can copy it.
-    is_spoken_of: bool,
 }
 
 impl CompareArgs {
@@ -67,10 +65,9 @@ impl CompareArgs {
             )));
         }
         Ok(Some(Compared {
-            note,
+            size: note.head.size,
+            awaited: AwaitedNote::new(note),
             auditor: key.name().to_string(),
-            found: None,
-            is_spoken_of: false,
         }))
     }
 }
@@ -82,52 +79,33 @@ fn note_at(remote: &Remote, origin_hash: &str) -> Result<Option<Vec<u8>>, Remote
 impl Compared {
     /// Looks at the replay where that stands between batches.
     pub fn look(&mut self, replay: &Replay) {
-        let state = replay.state();
-        let mark = state.globals().state_entry;
-        self.is_spoken_of |= mark.is_some_and(|mark| mark.size == self.note.head.size);
-        if state.entries() == self.note.head.size {
-            let roots = state.roots().map(|roots| roots.state_root());
-            let root = roots.map_err(|error| error.to_string());
-            self.found = Some((TreeHead::of(replay.tree()), root));
-        }
+        self.awaited.look(replay);
     }
 
     /// What it comes to, once the audit of this many entries is done, in words.
     pub fn verdict(&self, entries: u64) -> Result<String, Failure> {
-        let Self { note, auditor, .. } = self;
-        let size = note.head.size;
+        let Self { auditor, size, .. } = self;
         let unchecked = |what: String| Failure::of(Outcome::Unchecked, anyhow::anyhow!(what));
-        let Some((head, root)) = &self.found else {
-            return Err(match size > entries {
-                true => unchecked(format!(
-                    "the note of {auditor} is of {size} entries, and this audit is of {entries}: compare again when the log shows more"
-                )),
-                false => unchecked(format!(
-                    "the note of {auditor} is of {size} entries, at which this audit did not stand: it went on from more, or a sealed batch is cut there. An audit without --state tells which"
-                )),
-            });
-        };
-        if *head != note.head {
-            return Err(Failure::check(anyhow::anyhow!(
-                "{auditor} was shown another log: of {size} entries its root is {}, and here {}. Keep both the note and the checkpoint",
-                note.head.root,
-                head.root
-            )));
-        }
-        let root = root.as_ref().map_err(|why| unchecked(why.clone()))?;
-        if *root != note.state_root {
-            return Err(Failure::check(anyhow::anyhow!(
-                "{auditor} says that the first {size} entries make the state root {}, and by the rules they make {root}: it did not replay them, or one of you is wrong. Keep the note",
-                note.state_root
-            )));
-        }
-        match self.is_spoken_of {
-            true => Err(unchecked(format!(
-                "the note of {auditor} is of {size} entries, of which a state entry says the root: it may be copied, and shows no replay"
+        let found = self.awaited.so_far().map_err(unchecked)?;
+        match found {
+            None if *size > entries => Err(unchecked(format!(
+                "the note of {auditor} is of {size} entries, and this audit is of {entries}: compare again when the log shows more"
             ))),
-            false => Ok(format!(
+            None => Err(unchecked(format!(
+                "the note of {auditor} is of {size} entries, at which this audit did not stand: it went on from more, or a sealed batch is cut there. An audit without --state tells which"
+            ))),
+            Some(ComparedNote::Same) => Ok(format!(
                 "{auditor} made the same state root of {size} entries"
             )),
+            Some(ComparedNote::MayBeCopied) => Err(unchecked(format!(
+                "the note of {auditor} is of {size} entries, of which a state entry says the root: it may be copied, and shows no replay"
+            ))),
+            Some(ComparedNote::Differs { what, .. }) => Err(Failure::check(anyhow::anyhow!(
+                "the note of {auditor} and this audit differ: {what}; or this audit is wrong. Keep both the note and the checkpoint"
+            ))),
+            Some(ComparedNote::Impossible(why)) => {
+                Err(unchecked(format!("the note of {auditor}: {why}")))
+            }
         }
     }
 }

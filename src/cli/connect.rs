@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use arborlog::client::{CertificateRoots, Remote, RootsError, Waiting};
 use arborlog::outcome::Outcome;
@@ -33,13 +32,9 @@ pub fn to(url: &str) -> Remote {
     remote.telling(tell_waiting)
 }
 
-/// A server whose answer nobody waits for: it is asked once.
+/// A server whose answer nobody waits for: it is asked once, and has 10 s for it.
 pub fn quickly(url: &str) -> Remote {
-    let remote = match OWN_ROOTS.get() {
-        Some(roots) => Remote::trusting(url, roots.clone()),
-        None => Remote::new(url),
-    };
-    remote.retrying_for(Duration::ZERO)
+    Remote::unawaited(url, OWN_ROOTS.get().cloned())
 }
 
 /// The servers of one ledger, at the addresses that a flag was given.

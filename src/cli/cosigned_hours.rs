@@ -1,83 +1,105 @@
-//! The cosigned checkpoints that a server keeps for ever, one an hour, held against the times of admission.
+//! The cosigned checkpoints that a log keeps for ever, one an hour, held against the times of admission. A server gives
+//! them, an object store has them, and a mirror copies them.
 
-use serde_json::Value;
-
-use super::log_source::{failed, is_url};
-use super::{Failure, connect};
+use super::Failure;
+use super::log_source::failed;
 use arborlog::audit::{Auditor, CosignedTimes, Finding, SeenCheckpoint, StaticLog, Tiles};
-use arborlog::note::{NOTE_BYTES_MAX, SignatureType, UnverifiedCheckpoint, VerifierKey};
-use arborlog::outcome::Outcome;
+use arborlog::note::{SignatureType, TreeHead, UnverifiedCheckpoint, VerifierKey};
 use arborlog::policy::Policy;
 
 /// Hours that are looked at, at most: more than a year.
 const HOURS_MAX: usize = 10_000;
-const PAGE_BYTES_MAX: u64 = 1 << 20;
 
-/// What the hours come to.
+/// The hours of a log, as far as they were looked at. Who follows a log asks for those that are new alone.
+#[derive(Default)]
 pub struct Hours {
     /// How many checkpoints were compared.
-    pub compared: usize,
-    /// What there is to ask about.
-    pub finding: Option<Finding>,
+    compared: usize,
+    /// The newest hour that was asked for.
+    after: Option<u64>,
+    /// Those behind which no entry was known so far.
+    ahead: Vec<SeenCheckpoint>,
+    /// Those that there is something to ask about.
+    doubted: Vec<SeenCheckpoint>,
 }
 
-/// Fetches the checkpoints from a server, and compares them with the log that was audited. Of what is no server's
-/// address there are none.
-pub fn compare(
-    place: &str,
-    policy: &Policy,
-    auditor: &Auditor,
-    source: &dyn StaticLog,
-) -> Result<Hours, Failure> {
-    let none = Hours {
-        compared: 0,
-        finding: None,
-    };
-    let Some((head, _)) = auditor.verified().filter(|_| is_url(place)) else {
-        return Ok(none);
-    };
-    let seen = fetch(place, policy, auditor)?;
-    let tiles = Tiles::open(source, head).map_err(|error| failed(error.into()))?;
-    match CosignedTimes::of(&tiles, &seen).map_err(failed)? {
-        CosignedTimes::Beginnings(finding) => Ok(Hours {
-            compared: seen.len(),
-            finding,
-        }),
-        CosignedTimes::OtherTree(head) => Err(Failure::check(anyhow::anyhow!(
-            "a checkpoint of {} entries that the log signed and witnesses cosigned has another root ({}) than this log: there are two histories. Keep both",
-            head.size,
-            head.root
-        ))),
+impl Hours {
+    /// How many checkpoints were compared so far.
+    pub fn compared(&self) -> usize {
+        self.compared
     }
-}
 
-fn fetch(place: &str, policy: &Policy, auditor: &Auditor) -> Result<Vec<SeenCheckpoint>, Failure> {
-    let remote = connect::to(place);
-    let (mut seen, mut path) = (Vec::new(), Some("v1/checkpoints".to_owned()));
-    let mut asked = 0;
-    while let Some(page) = path.take() {
-        // A server of before, or one that has the files alone.
-        let Some(body) = remote.file(&page, PAGE_BYTES_MAX)? else {
-            break;
+    /// Reads the checkpoints of new hours, and compares them with the log that was audited. Gives what there is to ask
+    /// about, of all hours so far.
+    pub fn compare(
+        &mut self,
+        policy: &Policy,
+        auditor: &Auditor,
+        source: &dyn StaticLog,
+    ) -> Result<Option<Finding>, Failure> {
+        let Some((head, _)) = auditor.verified() else {
+            return Ok(None);
         };
-        let wrong = || unchecked(format!("{place}/{page}: what came is no list of hours"));
-        let body: Value = serde_json::from_slice(&body).map_err(|_| wrong())?;
-        let hours = body.get("hours").and_then(Value::as_array);
-        for hour in hours.ok_or_else(wrong)? {
-            let hour = hour.as_u64().ok_or_else(wrong)?;
-            asked += 1;
-            if asked > HOURS_MAX {
-                return Ok(seen);
+        let mut seen = std::mem::take(&mut self.ahead);
+        let before = seen.len();
+        self.read(policy, auditor, source, &mut seen)?;
+        self.compared += seen.len() - before;
+        let tiles = Tiles::open(source, head).map_err(|error| failed(error.into()))?;
+        for one in seen {
+            if one.head.size > head.size {
+                self.ahead.push(one);
+                continue;
             }
-            let file = format!("v1/checkpoints/{hour}");
-            if let Some(note) = remote.file(&file, NOTE_BYTES_MAX as u64 + 1)? {
-                seen.extend(read(&note, policy, auditor));
+            let finding = finding_of(&tiles, &[one])?;
+            // Of the newest tree it is only known that it is this one: the entry behind it is still to come.
+            if one.head.size == head.size {
+                self.ahead.push(one);
+                continue;
+            }
+            if finding.is_some() {
+                self.doubted.push(one);
             }
         }
-        let next = body.get("next").and_then(Value::as_str);
-        path = next.map(|next| next.trim_start_matches('/').to_owned());
+        finding_of(&tiles, &self.doubted)
     }
-    Ok(seen)
+
+    fn read(
+        &mut self,
+        policy: &Policy,
+        auditor: &Auditor,
+        source: &dyn StaticLog,
+        seen: &mut Vec<SeenCheckpoint>,
+    ) -> Result<(), Failure> {
+        let mut asked = 0;
+        loop {
+            let hours = source.hours_after(self.after);
+            let hours = hours.map_err(|error| failed(error.into()))?;
+            let before = self.after;
+            for hour in hours {
+                if asked == HOURS_MAX || self.after.is_some_and(|after| hour <= after) {
+                    return Ok(());
+                }
+                asked += 1;
+                self.after = Some(hour);
+                // One that is not there any more says nothing.
+                if let Ok(note) = source.hour(hour) {
+                    seen.extend(read(&note, policy, auditor));
+                }
+            }
+            if self.after == before {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn finding_of(tiles: &Tiles<'_>, seen: &[SeenCheckpoint]) -> Result<Option<Finding>, Failure> {
+    match CosignedTimes::of(tiles, seen).map_err(failed)? {
+        CosignedTimes::Beginnings(finding) => Ok(finding),
+        CosignedTimes::OtherTree(TreeHead { size, root }) => Err(Failure::check(anyhow::anyhow!(
+            "a checkpoint of {size} entries that the log signed and witnesses cosigned has another root ({root}) than this log: there are two histories. Keep both"
+        ))),
+    }
 }
 
 /// A checkpoint that a key of the log signed and a witness of the policy cosigned, with the earliest time. What is
@@ -96,8 +118,4 @@ fn read(note: &[u8], policy: &Policy, auditor: &Auditor) -> Option<SeenCheckpoin
         head: checkpoint.head(),
         seen_at_s: witnesses.filter_map(|it| it.signed_at_s).min()?,
     })
-}
-
-fn unchecked(what: String) -> Failure {
-    Failure::of(Outcome::Unchecked, anyhow::anyhow!(what))
 }

@@ -57,6 +57,11 @@ impl Failure {
         Self::of(Outcome::False, error)
     }
 
+    /// Whether a check found something false.
+    pub fn is_false(&self) -> bool {
+        self.code == exit_code(Outcome::False)
+    }
+
     /// A check came to this outcome, for this reason.
     pub fn of(outcome: Outcome, error: impl Into<Error>) -> Self {
         Self::new(exit_code(outcome), error)

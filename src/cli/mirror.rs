@@ -63,11 +63,16 @@ fn mirror(args: &MirrorArgs) -> Done {
         Err(error) => return Err(kept(args, &mirror, error)),
     };
     let more = copied.end - copied.start;
+    let hours = match mirror.copy_hours(source.as_ref()) {
+        Ok(hours) => hours,
+        Err(error) => return Err(kept(args, &mirror, error)),
+    };
     if args.json {
         outln!(
             "{}",
             serde_json::json!({
                 "outcome": Outcome::Holds, "entries": head.size, "root": head.root.to_string(), "new_entries": more,
+                "hours": hours,
                 "policy": trust::as_json(trusted.policy(), mirror.standing()),
             })
         );

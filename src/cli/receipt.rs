@@ -24,8 +24,9 @@ pub struct ReceiptArgs {
     from: Vec<String>,
     /// The entry's index; of a certificate, its number.
     index: Index,
-    /// The checkpoint that it rests on: newest, witnessed or audited, by the policy that the server obeys.
-    #[arg(long, value_parser = ["newest", "witnessed", "audited"], default_value = "newest")]
+    /// The checkpoint that it rests on, by the policy that the server obeys: newest; witnessed, audited, or cosigned, which
+    /// is both and may take two; or best, the best of these that has the entry.
+    #[arg(long, value_parser = LEVELS, default_value = "newest")]
     level: String,
     /// The file to write; standard output if left out.
     #[arg(short, long)]
@@ -50,6 +51,9 @@ pub struct ProveArgs {
     /// Which item: 64 hexadecimal digits for an account, a key or evidence; an entry's index; a
     /// number; plot/serial for a tree; plot/latest for a survey; a slug for a holder.
     key: Option<String>,
+    /// The checkpoint that it rests on, by the policy that the server obeys: newest, witnessed, audited, cosigned, or best.
+    #[arg(long, value_parser = LEVELS, default_value = "newest")]
+    level: String,
     /// Of a history, the entry that the file begins with, as the file before says; the newest if left out.
     #[arg(long, value_name = "INDEX")]
     begin_at: Option<Index>,
@@ -89,6 +93,9 @@ pub struct VerifyArgs {
     json: bool,
 }
 
+/// What a server takes as a level.
+const LEVELS: [&str; 5] = ["newest", "witnessed", "audited", "cosigned", "best"];
+
 /// The status of a request that can't be meant.
 const BAD_REQUEST: u16 = 400;
 
@@ -122,7 +129,8 @@ const EVIDENCE: &str = "evidence";
 
 pub fn prove(args: &ProveArgs) -> Done {
     let asked = asked(args).map_err(Failure::usage)?;
-    keep(&args.from, &path_of(&asked), args.output.as_deref())?;
+    let path = at_level(path_of(&asked), &args.level);
+    keep(&args.from, &path, args.output.as_deref())?;
     if matches!(asked, Question::Item(domains::EVIDENCE, _)) {
         errln!("{EVIDENCE_KEPT}");
     }
@@ -184,11 +192,17 @@ fn path_of(asked: &Question) -> String {
     }
 }
 
-pub fn fetch(args: &ReceiptArgs) -> Done {
-    let mut path = format!("v1/receipts/{}", args.index);
-    if args.level != "newest" {
-        path.push_str(&format!("?level={}", args.level));
+/// The same at a level.
+fn at_level(path: String, level: &str) -> String {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    match level {
+        "newest" => path,
+        level => format!("{path}{mark}level={level}"),
     }
+}
+
+pub fn fetch(args: &ReceiptArgs) -> Done {
+    let path = at_level(format!("v1/receipts/{}", args.index), &args.level);
     keep(&args.from, &path, args.output.as_deref())
 }
 
@@ -344,6 +358,7 @@ fn as_json(receipt: &VerifiedReceipt, policy: Option<&Policy>) -> serde_json::Va
         "genesis": receipt.genesis,
         "size": receipt.head.size,
         "root": receipt.head.root.to_string(),
+        "second_size": receipt.second.as_ref().map(|second| second.head.size),
         "issuer": stated.map(|stated| *stated.issuer()),
         "holder": receipt.issuer.as_ref().map(|(holder, _, _)| holder),
         "role": receipt.issuer.as_ref().map(|(_, _, role)| role.to_string()),
@@ -352,7 +367,7 @@ fn as_json(receipt: &VerifiedReceipt, policy: Option<&Policy>) -> serde_json::Va
         "statement": stated.map(|stated| stated.statement),
         "seal": seal,
         "witnesses": witnesses,
-        "policy": trust::as_json(policy, receipt.standing.as_ref()),
+        "policy": trust::of_receipt_as_json(policy, receipt),
         "checks": checks,
         "items": items,
         "entries": shown,

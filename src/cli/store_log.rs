@@ -82,4 +82,15 @@ impl StaticLog for StoreLog {
         let checkpoint = checkpoint.ok_or(SourceError::Absent)?;
         Ok(checkpoint.to_vec())
     }
+
+    fn hours_after(&self, after: Option<u64>) -> Result<Vec<u64>, SourceError> {
+        let hours = self.store.cosigned_hours(after);
+        self.runtime.block_on(hours).map_err(unreachable)
+    }
+
+    fn hour(&self, hour: u64) -> Result<Vec<u8>, SourceError> {
+        let note = self.runtime.block_on(self.store.cosigned_hour(hour));
+        let note = note.map_err(unreachable)?.ok_or(SourceError::Absent)?;
+        Ok(note.to_vec())
+    }
 }

@@ -9,8 +9,8 @@ use super::log_source::read_vkey;
 use arborlog::audit::StaticLog;
 use arborlog::durable::read_at_most;
 use arborlog::note::{UnverifiedCheckpoint, VerifierKey};
-use arborlog::policy::{Level, POLICY_FILE_BYTES_MAX, Policy, PolicyError, Standing};
-use arborlog::receipt::Trust;
+use arborlog::policy::{Level, POLICY_FILE_BYTES_MAX, Policy, PolicyError, Signer, Standing};
+use arborlog::receipt::{Trust, VerifiedReceipt};
 
 /// A policy in the place of the log's key, or beside it.
 #[derive(Args)]
@@ -112,22 +112,59 @@ pub fn as_json(policy: Option<&Policy>, standing: Option<&Standing>) -> serde_js
     let (Some(policy), Some(standing)) = (policy, standing) else {
         return serde_json::Value::Null;
     };
-    let signers = standing.signers().iter();
-    let cosigned_by = signers.map(|signer| {
-        let role = match signer.is_auditor {
-            true => "auditor",
-            false => "witness",
-        };
-        serde_json::json!({
-            "as": signer.name, "name": signer.vkey.name().as_str(), "role": role,
-            "seen_at_s": signer.signed_at_s,
-        })
-    });
+    let cosigned_by = standing.signers().iter().map(signer_as_json);
     serde_json::json!({
         "quorum": policy.quorum(), "levels": levels(standing.levels()),
         "cosigned_by": cosigned_by.collect::<Vec<_>>(),
         // Those whose lines could not be checked for want of a library: ML-DSA-44 is a part of this program.
         "not_checked": [],
+    })
+}
+
+/// The same of a receipt, whose file may have two checkpoints: then each signer's has its size, and how far the
+/// entries were seen and replayed is said beside.
+pub fn of_receipt_as_json(policy: Option<&Policy>, receipt: &VerifiedReceipt) -> serde_json::Value {
+    let mut told = as_json(policy, receipt.standing.as_ref());
+    let (Some(second), Some(fields)) = (receipt.second.as_ref(), told.as_object_mut()) else {
+        return told;
+    };
+    let reached = receipt.levels();
+    let mut signed = Vec::new();
+    for (head, standing) in [
+        (receipt.head, receipt.standing.as_ref()),
+        (second.head, second.standing.as_ref()),
+    ] {
+        for signer in standing.map(Standing::signers).unwrap_or_default() {
+            let mut one = signer_as_json(signer);
+            if let Some(fields) = one.as_object_mut() {
+                fields.insert("size".to_owned(), head.size.into());
+            }
+            signed.push(one);
+        }
+    }
+    let size_of = |level| {
+        let found = reached.iter().find(|(of, _)| *of == level);
+        found.map(|(_, size)| *size)
+    };
+    let names: Vec<Level> = reached.iter().map(|(level, _)| *level).collect();
+    let more: [(&str, serde_json::Value); 4] = [
+        ("levels", levels(&names).into()),
+        ("cosigned_by", signed.into()),
+        ("seen_to", size_of(Level::Witnessed).into()),
+        ("replayed_to", size_of(Level::Audited).into()),
+    ];
+    fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    told
+}
+
+fn signer_as_json(signer: &Signer) -> serde_json::Value {
+    let role = match signer.is_auditor {
+        true => "auditor",
+        false => "witness",
+    };
+    serde_json::json!({
+        "as": signer.name, "name": signer.vkey.name().as_str(), "role": role,
+        "seen_at_s": signer.signed_at_s,
     })
 }
 

@@ -303,17 +303,20 @@ enum Arrived {
     Perhaps,
 }
 
+/// The authorities that this system trusts, if an address needs any.
+fn usual_roots(base: &str) -> CertificateRoots {
+    match base.split(',').any(is_https) {
+        true => CertificateRoots::system(),
+        false => CertificateRoots::none(),
+    }
+}
+
 impl Remote {
     /// The server at this URL; or those at several, with commas between, which share a log: each request is sent
     /// to the one that leads, and the same bytes to another when that one does not answer. One with https must
     /// show a certificate by an authority that this system trusts ([`CertificateRoots::system`]).
     pub fn new(base: &str) -> Self {
-        let roots = if base.split(',').any(is_https) {
-            CertificateRoots::system()
-        } else {
-            CertificateRoots::none()
-        };
-        Self::trusting(base, roots)
+        Self::trusting(base, usual_roots(base))
     }
 
     /// The server at this URL, whose certificate must be by one of these authorities.
@@ -323,6 +326,18 @@ impl Remote {
             true => ATTEMPT_TIMEOUT,
             false => REQUEST_TIMEOUT,
         };
+        Self::answering_within(servers, roots, timeout)
+    }
+
+    /// The server at this URL, for whose answer nobody waits: it is asked once, and has 10 s for a whole answer. Its
+    /// certificate must be by one of these authorities, or by one that this system trusts.
+    pub fn unawaited(base: &str, roots: Option<CertificateRoots>) -> Self {
+        let roots = roots.unwrap_or_else(|| usual_roots(base));
+        Self::answering_within(Servers::at(base), roots, CONNECT_TIMEOUT)
+            .retrying_for(Duration::ZERO)
+    }
+
+    fn answering_within(servers: Servers, roots: CertificateRoots, timeout: Duration) -> Self {
         let tls = ureq::tls::TlsConfig::builder()
             .root_certs(roots.certificates())
             .build();

@@ -5,7 +5,17 @@ use crate::audit::{SourceError, StaticLog, TileSource, tile_bytes_max};
 use crate::merkle::TileId;
 use crate::note::{NOTE_BYTES_MAX, UnverifiedCheckpoint};
 
-/// A log's static files, at a URL. Retries what may pass; never asks `/v1`, but for the newest checkpoint.
+/// The longest page of a list of hours.
+const HOURS_BYTES_MAX: usize = 1 << 20;
+
+/// A page of the hours of which a cosigned checkpoint is kept.
+#[derive(serde::Deserialize)]
+struct HoursPage {
+    hours: Vec<u64>,
+}
+
+/// A log's static files, at a URL. Retries what may pass; never asks `/v1`, but for the newest checkpoint and those of
+/// hours.
 #[derive(Clone, Debug)]
 pub struct RemoteLog {
     remote: Remote,
@@ -73,5 +83,23 @@ impl StaticLog for RemoteLog {
             true => self.newest_checkpoint(),
             false => self.standing_checkpoint(),
         }
+    }
+
+    fn hours_after(&self, after: Option<u64>) -> Result<Vec<u64>, SourceError> {
+        let after = after.map_or_else(String::new, |after| format!("?after={after}"));
+        let path = format!("v1/checkpoints{after}");
+        // A server of before, or one that has the files alone, perhaps with a page of its own for what it has not.
+        match self.ask(&path, HOURS_BYTES_MAX) {
+            Ok(body) => {
+                let list = serde_json::from_slice(&body).ok();
+                Ok(list.map(|HoursPage { hours }| hours).unwrap_or_default())
+            }
+            Err(SourceError::Absent) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn hour(&self, hour: u64) -> Result<Vec<u8>, SourceError> {
+        self.ask(&format!("v1/checkpoints/{hour}"), NOTE_BYTES_MAX + 1)
     }
 }

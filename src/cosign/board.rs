@@ -60,6 +60,8 @@ struct State {
     stands: Stands,
     /// The newest checkpoint with each level.
     newest: Vec<(Level, Arc<CosignedCheckpoint>)>,
+    /// The newest two that have the whole quorum together, where no one has it that is as new; the smaller first.
+    newest_two: Option<[Arc<CosignedCheckpoint>; 2]>,
     /// The last checkpoint that was sent, with the lines that came for it.
     latest: Option<Arc<CosignedCheckpoint>>,
     policy: Option<Arc<Policy>>,
@@ -79,6 +81,7 @@ impl Default for CosignerBoard {
             state: RwLock::new(State {
                 stands: Stands::Newest,
                 newest: Vec::new(),
+                newest_two: None,
                 latest: None,
                 policy: None,
                 cosigners: Vec::new(),
@@ -109,6 +112,12 @@ impl CosignerBoard {
         newest
             .find(|(of, _)| *of == level)
             .map(|(_, newest)| Arc::clone(newest))
+    }
+
+    /// The newest two that have the whole quorum together, the smaller first; `None` if one alone has it that is as new
+    /// as the smaller of them.
+    pub fn newest_two(&self) -> Option<[Arc<CosignedCheckpoint>; 2]> {
+        self.read().newest_two.clone()
     }
 
     /// The checkpoint of a size with its lines, if it is the last that was sent.
@@ -145,15 +154,17 @@ impl CosignerBoard {
         self.write().stands = stands;
     }
 
-    /// Says which checkpoints have levels, which was sent last, and of which hours one is kept.
+    /// Says which checkpoints have levels, which two have the quorum together, which was sent last, and of which hours one is kept.
     pub fn set_kept(
         &self,
         newest: Vec<(Level, Arc<CosignedCheckpoint>)>,
+        newest_two: Option<[Arc<CosignedCheckpoint>; 2]>,
         latest: Option<Arc<CosignedCheckpoint>>,
         hours: Arc<BTreeSet<u64>>,
     ) {
         let mut state = self.write();
         state.newest = newest;
+        state.newest_two = newest_two;
         state.latest = latest;
         state.hours = hours;
     }

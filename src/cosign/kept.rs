@@ -65,6 +65,8 @@ pub struct KeptCheckpoints {
     dir: PathBuf,
     recent: BTreeMap<u64, (Checkpoint, Arc<CosignedCheckpoint>)>,
     hours: Arc<BTreeSet<u64>>,
+    /// Notes of hours that changed since they were taken last.
+    changed_hours: BTreeMap<u64, String>,
 }
 
 impl KeptCheckpoints {
@@ -92,6 +94,7 @@ impl KeptCheckpoints {
             dir: dir.to_owned(),
             recent: BTreeMap::new(),
             hours: Arc::new(hours.collect()),
+            changed_hours: BTreeMap::new(),
         };
         Ok((kept, found))
     }
@@ -160,8 +163,14 @@ impl KeptCheckpoints {
             }
         }
         replace(&file, kept.note.as_bytes())?;
+        self.changed_hours.insert(hour, kept.note.clone());
         Arc::make_mut(&mut self.hours).insert(hour);
         Ok(())
+    }
+
+    /// Takes the notes of hours that were kept since this was asked last.
+    pub fn take_changed_hours(&mut self) -> BTreeMap<u64, String> {
+        std::mem::take(&mut self.changed_hours)
     }
 
     /// The hours of which a checkpoint is kept for ever.

@@ -31,9 +31,9 @@ mod witness;
 #[cfg(feature = "server")]
 pub use accepted::AcceptedSizes;
 pub use auditor::{
-    AuditorError, AuditorRefusal, BeginningError, BeginsWith, CosigningAuditor, FindingCount,
-    FollowedLog, LogStatus, OnFinding, OtherAuditor, OtherStatus, Replayer, Round, RoundError,
-    RoundOptions, Since, Statement,
+    AuditorError, AuditorRefusal, AwaitedNote, BeginningError, BeginsWith, ComparedNote,
+    CosigningAuditor, FindingCount, FollowedLog, LogStatus, OnFinding, OtherAuditor, OtherStatus,
+    Replayer, Round, RoundError, RoundOptions, Since, Statement,
 };
 #[cfg(feature = "server")]
 pub use board::{CosignerBoard, CosignerStatus, Stands, is_overdue};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::App;
-use super::level::{AtLevel, LevelQuery};
+use super::level::{LevelQuery, Levels};
 use super::sealed_batches::siblings;
 use super::view;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
@@ -37,7 +37,7 @@ pub(super) async fn entry(
 /// A receipt: the entry with all that proves it (c2sp.org/tlog-proof).
 #[utoipa::path(get, path = "/v1/receipts/{index}", params(
     ("index" = u64, Path, description = "From 0"),
-    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
+    ("level" = Option<String>, Query, description = "newest, witnessed, audited, cosigned, or best: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "Not in the log yet, or no checkpoint with that level covers it"),
@@ -48,13 +48,15 @@ pub(super) async fn receipt(
     Query(query): Query<LevelQuery>,
 ) -> Result<Response, Problem> {
     let index = parse_path(&index, "the index")?;
-    let at = AtLevel::named(&app, query.level.as_deref())?;
-    if index < app.log.published().head.tree.size
-        && let Some(problem) = at.too_new(Index(index))
-    {
-        return Err(problem);
+    let levels = Levels::named(&app, query.level.as_deref())?;
+    if index >= app.log.published().head.tree.size {
+        return Err(Problem::not_found(&format!(
+            "entry {index} is not in the log yet"
+        )));
     }
-    let receipt = make_receipt(&app, index, at.size, &at.checkpoint).await?;
+    let at = levels.covering(index)?;
+    let mut receipt = make_receipt(&app, index, at.size, &at.checkpoint).await?;
+    at.add_second(&app, &mut receipt).await?;
     as_file(&receipt)
 }
 
@@ -111,6 +113,7 @@ pub(super) async fn make_receipt(
         hashes: Vec::new(),
         path,
         checkpoint: checkpoint.to_owned(),
+        second: None,
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::App;
 use super::bounded_reads::{BoundedReads, ReadEntry, WORK_BYTES_MAX};
-use super::level::AtLevel;
+use super::level::{AtLevel, Levels, newest};
 use super::proofs::make_receipt;
 use super::sealed_batches::siblings;
 use crate::answer::{Problem, ProblemCode};
@@ -99,20 +99,39 @@ pub(super) struct StateFileMaker<'a> {
 }
 
 impl<'a> StateFileMaker<'a> {
-    /// Begins a file at the newest state entry, or at the one that ends the newest checkpoint with a level; gives its
-    /// items, none so far, with it.
-    pub(super) fn new(app: &'a App, level: Option<&str>) -> Result<(Self, Items), Problem> {
-        let at = AtLevel::named(app, level)?;
-        let found = match at.level {
-            None => app.log.proven(),
-            Some(_) => app.cosigned.states.ending(at.size),
-        };
-        let (state_entry, proven) =
+    /// Begins a file at the newest state entry, or at the one that ends a checkpoint with a level; gives its
+    /// items, none so far, with it. Of several checkpoints, the first whose state speaks of `about`.
+    pub(super) fn new(
+        app: &'a App,
+        level: Option<&str>,
+        about: Option<Index>,
+    ) -> Result<(Self, Items), Problem> {
+        let mut found: Option<(AtLevel, Index, Arc<ProvenState>)> = None;
+        for at in Levels::named(app, level)?.into_checkpoints() {
+            let state = match at.level {
+                None => app.log.proven(),
+                Some(_) => app.cosigned.states.ending(at.size),
+            };
+            let Some((state_entry, proven)) = state else {
+                continue;
+            };
+            let speaks = about.is_none_or(|about| about.0 < proven.size);
+            let is_larger = found
+                .as_ref()
+                .is_none_or(|(_, _, it)| it.size < proven.size);
+            if speaks || is_larger {
+                found = Some((at, state_entry, proven));
+            }
+            if speaks {
+                break;
+            }
+        }
+        let (at, state_entry, proven) =
             found.ok_or_else(|| not_proven("the log has no state entry whose state is at hand"))?;
         let log_size = app.log.published().head.tree.size;
         // What was published since the state was taken covers it too.
         let at = match at.level {
-            None => AtLevel::named(app, None)?,
+            None => newest(app),
             Some(_) => at,
         };
         let maker = Self {
@@ -225,6 +244,7 @@ impl<'a> StateFileMaker<'a> {
         };
         let ((), items) = items.add(add_keys).await?;
         receipt.items = items.items;
+        self.at.add_second(self.app, &mut receipt).await?;
         if !self.shown.is_empty() {
             let indexes: Vec<u64> = self.shown.keys().map(|index| index.0).collect();
             let reader = self.app.log.reader();

@@ -33,7 +33,7 @@ pub(super) struct StateQuery {
 #[utoipa::path(get, path = "/v1/proofs/state", params(
     ("domain" = String, Query, description = "A domain of docs/format.md 16.5, by its name, or `entry`: what corrected an entry"),
     ("key" = Option<String>, Query, description = "As people write it; plot/latest for a plot's latest survey; without one, the totals alone"),
-    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
+    ("level" = Option<String>, Query, description = "newest, witnessed, audited, cosigned, or best: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 400, body = Problem, description = "No such domain, or no key of it"),
@@ -69,7 +69,7 @@ pub(super) async fn state(
     if total && query.key.is_some() {
         return Err(bad("the totals have no key", "leave out key"));
     }
-    let (maker, mut items) = StateFileMaker::new(&app, query.level.as_deref())?;
+    let (maker, mut items) = StateFileMaker::new(&app, query.level.as_deref(), None)?;
     if let Some(domain) = domain {
         let latest = match text.strip_suffix("/latest") {
             Some(plot) if domain == domains::SURVEYS => Some(parse_query(plot, "the plot")?),
@@ -94,7 +94,7 @@ pub(super) async fn state(
 
 /// What corrected an entry.
 async fn corrections(app: &App, index: Index, level: Option<&str>) -> Result<Response, Problem> {
-    let (mut maker, items) = StateFileMaker::new(app, level)?;
+    let (mut maker, items) = StateFileMaker::new(app, level, Some(index))?;
     let read = maker.read(index).await?;
     let uncorrectable = || {
         let detail = format!("no correction can name entry {index}: it is of another kind");
@@ -136,7 +136,7 @@ async fn corrections(app: &App, index: Index, level: Option<&str>) -> Result<Res
 /// entries, and the keys that issued them.
 #[utoipa::path(get, path = "/v1/proofs/certificate/{index}", operation_id = "certificate_proof", params(
     ("index" = u64, Path, description = "The claim's index"),
-    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
+    ("level" = Option<String>, Query, description = "newest, witnessed, audited, cosigned, or best: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "No claim"),
@@ -148,7 +148,7 @@ pub(super) async fn certificate(
     Query(query): Query<LevelQuery>,
 ) -> Result<Response, Problem> {
     let index: Index = parse_path(&index, "the certificate")?;
-    let (mut maker, items) = StateFileMaker::new(&app, query.level.as_deref())?;
+    let (mut maker, items) = StateFileMaker::new(&app, query.level.as_deref(), Some(index))?;
     if maker.is_newer(index, &items) {
         let read = maker.read(index).await?;
         return Err(match said(Some(&read)) {
@@ -189,7 +189,7 @@ impl HistoryQuery {
 #[utoipa::path(get, path = "/v1/proofs/account-history/{id}", params(
     ("id" = String, Path, description = "64 hexadecimal digits"),
     ("from" = Option<u64>, Query, description = "The entry that the page begins with, as the page before names it; the newest if left out"),
-    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
+    ("level" = Option<String>, Query, description = "newest, witnessed, audited, cosigned, or best: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "Nothing was said of it"),
@@ -201,7 +201,8 @@ pub(super) async fn account_history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let id: AccountId = parse_path(&id, "the account")?;
-    let (maker, items) = StateFileMaker::new(&app, query.level.as_deref())?;
+    let from = query.from()?;
+    let (maker, items) = StateFileMaker::new(&app, query.level.as_deref(), from)?;
     let key = [items.genesis()?.as_bytes().as_slice(), id.as_bytes()].concat();
     history(maker, items, key, Subject::Account(id), &query).await
 }
@@ -210,7 +211,7 @@ pub(super) async fn account_history(
 #[utoipa::path(get, path = "/v1/proofs/plot-history/{number}", params(
     ("number" = u32, Path, description = "The plot's number"),
     ("from" = Option<u64>, Query, description = "The entry that the page begins with, as the page before names it; the newest if left out"),
-    ("level" = Option<String>, Query, description = "newest, witnessed or audited: which checkpoint it rests on; newest if left out"),
+    ("level" = Option<String>, Query, description = "newest, witnessed, audited, cosigned, or best: which checkpoint it rests on; newest if left out"),
 ), responses(
     (status = 200, description = "A .tlog-proof file", body = String, content_type = "text/plain; charset=utf-8"),
     (status = 404, body = Problem, description = "No such plot"),
@@ -222,7 +223,8 @@ pub(super) async fn plot_history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let number: PlotNumber = parse_path(&number, "the plot")?;
-    let (maker, items) = StateFileMaker::new(&app, query.level.as_deref())?;
+    let from = query.from()?;
+    let (maker, items) = StateFileMaker::new(&app, query.level.as_deref(), from)?;
     let key = number.0.to_be_bytes().to_vec();
     history(maker, items, key, Subject::Plot(number), &query).await
 }

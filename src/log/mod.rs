@@ -642,6 +642,17 @@ impl Log {
         }
     }
 
+    /// Writes the cosigned checkpoint of an hour since 1970 where who audits the store finds it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn share_hour(&self, hour: u64, note: Bytes) -> Result<(), StoreError> {
+        match &self.shared {
+            Some(shared) => shared.store.put_cosigned_hour(hour, note).await,
+            None => Ok(()),
+        }
+    }
+
     /// What the process that leads wrote so. Nothing of it is verified.
     ///
     /// # Errors

@@ -190,6 +190,41 @@ impl Policy {
         Ok(self.standing(signers, &signed))
     }
 
+    /// Whether the quorum is met by two checkpoints of one log, of which the second extends the first: by one of them
+    /// alone, or by the witnesses of one with the auditors of the other.
+    ///
+    /// # Errors
+    /// [`QuorumMissing`] names who is missing in that of these ways that lacks the fewest; of several, the first.
+    pub fn quorum_of_two(&self, first: &Standing, second: &Standing) -> Result<(), QuorumMissing> {
+        let mut lacks: Option<QuorumMissing> = None;
+        for (witnesses, auditors) in [
+            (first, first),
+            (second, second),
+            (second, first),
+            (first, second),
+        ] {
+            let witnesses = witnesses.signers.iter().filter(|it| !it.is_auditor);
+            let auditors = auditors.signers.iter().filter(|it| it.is_auditor);
+            let signers: Vec<Signer> = witnesses.chain(auditors).cloned().collect();
+            let signed = self.cosigners().iter();
+            let signed = signed.map(|it| signers.iter().any(|signer| signer.name == it.name));
+            let signed: Vec<bool> = signed.collect();
+            let Err(missing) = self.standing(signers, &signed).quorum else {
+                return Ok(());
+            };
+            if lacks
+                .as_ref()
+                .is_none_or(|lacks| missing.missing.len() < lacks.missing.len())
+            {
+                lacks = Some(missing);
+            }
+        }
+        let levels = Level::ALL.into_iter();
+        let levels = levels.filter(|level| first.reaches(*level) || second.reaches(*level));
+        let levels = levels.collect();
+        lacks.map_or(Ok(()), |lacks| Err(QuorumMissing { levels, ..lacks }))
+    }
+
     /// Where a checkpoint stands that these of the policy's cosigners signed.
     fn standing(&self, signers: Vec<Signer>, signed: &[bool]) -> Standing {
         let signed = |place: usize| signed.get(place).copied().unwrap_or(false);

@@ -300,11 +300,17 @@ fn follow(
 
 /// Asks the other auditors for their newest notes of a log.
 fn ask_others(auditor: &CosigningAuditor, log: &FollowedLog) {
-    for other in auditor.others() {
-        let path = format!("{}/audit", log.origin_hash());
-        let asked = connect::quickly(&other.url).file(&path, NOTE_BYTES_MAX as u64 + 1);
-        log.take_other(other, asked.map_err(|error| error.to_string()));
-    }
+    let path = format!("{}/audit", log.origin_hash());
+    // All at once: together they hold a log up for no longer than the slowest of them.
+    std::thread::scope(|scope| {
+        for other in auditor.others() {
+            let path = &path;
+            scope.spawn(move || {
+                let asked = connect::quickly(&other.url).file(path, NOTE_BYTES_MAX as u64 + 1);
+                log.take_other(other, asked.map_err(|error| error.to_string()));
+            });
+        }
+    });
 }
 
 fn once(auditor: &CosigningAuditor, log: &FollowedLog, options: RoundOptions) -> Done {

@@ -13,13 +13,14 @@ use super::ReceiptError;
 use super::bounds::{
     AUTHORITY_LINKS_MAX, EXTRA_BYTES_MAX, ITEMS_MAX, RECEIPT_BYTES_MAX, SHOWN_MAX, SIBLINGS_MAX,
 };
+use super::second::SecondCheckpoint;
 use super::shown::{self, ShownEntry};
 use super::state_items::StateItem;
 use crate::merkle::{HASH_BYTES, Hash, PROOF_HASHES_MAX};
 use crate::note::{CheckpointError, FileFault, UnverifiedCheckpoint};
 use crate::outcome::first_bytes;
 use crate::record::{
-    CodecError, ENTRY_BYTES_MAX, Index, decode, decode_bytes, decode_list, encode,
+    CodecError, ENTRY_BYTES_MAX, Index, decode, decode_bytes, decode_front, decode_list, encode,
 };
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -177,6 +178,8 @@ pub struct Receipt {
     pub path: Vec<Hash>,
     /// The checkpoint with its signatures, as text.
     pub checkpoint: String,
+    /// A larger checkpoint beside it, whose cosigners count too.
+    pub second: Option<SecondCheckpoint>,
 }
 
 impl FromStr for Receipt {
@@ -233,6 +236,10 @@ impl Receipt {
                 authority,
             })?,
         };
+        let mut extra = extra;
+        if let Some(second) = &self.second {
+            extra.extend(encode::<_, EXTRA_BYTES_MAX>(second)?);
+        }
         let extra = STANDARD.encode(extra);
         let mut text = format!("{HEADER}\nextra {extra}\nindex {}\n", self.index);
         for hash in &self.path {
@@ -278,9 +285,12 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         .map_err(|_| malformed("the extra line is no base64"))?;
     let unread = |error: CodecError| malformed(&format!("the extra line: {error}"));
     let (mut items, mut entries, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    let behind;
     let (entry, seal, authority) = match extra.get(FORM_AT) {
         Some([0, 3]) => {
-            let extra: StateExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            let (extra, rest): (StateExtra, _) =
+                decode_front::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            behind = rest;
             if let Some(what) = shown::unreadable(&extra.entries) {
                 return Err(malformed(what));
             }
@@ -288,13 +298,21 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
             (extra.entry, None, extra.authority)
         }
         Some([0, 2]) => {
-            let extra: SealedExtra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            let (extra, rest): (SealedExtra, _) =
+                decode_front::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            behind = rest;
             (extra.entry, Some(extra.seal), extra.authority)
         }
         _ => {
-            let extra: Extra = decode::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            let (extra, rest): (Extra, _) =
+                decode_front::<_, EXTRA_BYTES_MAX>(&extra).map_err(unread)?;
+            behind = rest;
             (extra.entry, None, extra.authority)
         }
+    };
+    let second = match behind {
+        [] => None,
+        behind => Some(decode::<SecondCheckpoint, EXTRA_BYTES_MAX>(behind).map_err(unread)?),
     };
     let digits = lines
         .next()
@@ -316,12 +334,18 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
                 .map_err(|_| malformed("a line of the proof is no hash"))?,
         );
     }
-    if UnverifiedCheckpoint::parse(checkpoint.as_bytes())?
+    let size = UnverifiedCheckpoint::parse(checkpoint.as_bytes())?
         .head()
-        .size
-        == 0
-    {
+        .size;
+    if size == 0 {
         return Err(CheckpointError::Shape.into());
+    }
+    if let Some(second) = &second
+        && second.claimed()?.head().size <= size
+    {
+        return Err(malformed(
+            "its second checkpoint is not larger than its own",
+        ));
     }
     Ok(Receipt {
         index,
@@ -333,5 +357,6 @@ fn read_strictly(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         hashes,
         path,
         checkpoint: checkpoint.to_owned(),
+        second,
     })
 }

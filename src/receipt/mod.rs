@@ -34,6 +34,7 @@ mod file;
 mod history;
 mod prover;
 mod question;
+mod second;
 mod sentences;
 mod shown;
 mod state_items;
@@ -51,6 +52,7 @@ pub use file::{AuthorityLink, Receipt, SealLink};
 pub use history::{AccountHistory, PlotHistory, Span};
 pub use prover::{ProveError, StateProver};
 pub use question::{ItemKey, Question, QuestionError};
+pub use second::{SecondCheckpoint, VerifiedSecond};
 pub use shown::ShownEntry;
 pub use state_items::{ProvenItem, StateItem};
 pub use verify::VerifiedReceipt;
@@ -94,6 +96,14 @@ pub enum ReceiptError {
         /// The entry's index.
         index: Index,
         /// Why the inclusion is not proven.
+        error: ProofError,
+    },
+    /// The tree of the second checkpoint is not proven to begin with that of the file's own.
+    #[error("the second checkpoint, of {size} entries, is not proven to extend the first: {error}")]
+    SecondTree {
+        /// The number of its entries.
+        size: u64,
+        /// Why the consistency is not proven.
         error: ProofError,
     },
     /// An item of the state is not proven against the state entry.
@@ -216,7 +226,7 @@ impl ReceiptError {
                 true => Outcome::False,
                 false => Outcome::Unchecked,
             },
-            Self::NotIncluded { error, .. } => match error {
+            Self::NotIncluded { error, .. } | Self::SecondTree { error, .. } => match error {
                 ProofError::RootMismatch => Outcome::False,
                 _ => Outcome::Unchecked,
             },
@@ -251,6 +261,10 @@ impl ReceiptError {
             },
             Self::NotIncluded { error, .. } => match error {
                 ProofError::RootMismatch => "not_included",
+                _ => "proof_incomplete",
+            },
+            Self::SecondTree { error, .. } => match error {
+                ProofError::RootMismatch => "forked",
                 _ => "proof_incomplete",
             },
             Self::OtherFormat(_) => "other_format",

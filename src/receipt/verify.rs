@@ -2,6 +2,7 @@
 //! the genesis.
 
 use super::about::{StateFile, about};
+use super::second::{VerifiedSecond, largest_with};
 use super::state_items::ProvenItem;
 use super::vouched::{Check, Trust, Vouched};
 use super::{Receipt, ReceiptError, shown};
@@ -9,7 +10,7 @@ use crate::crypto::PublicKey;
 use crate::ledger::{RULES_VERSION, check_state_place, domains, endorsement_quorum, speakers};
 use crate::merkle::{Hash, ProofError, inclusion_ranges, leaf_hash, verify_inclusion};
 use crate::note::{Cosignature, TreeHead, VerifierKey};
-use crate::policy::Standing;
+use crate::policy::{Level, Standing};
 use crate::record::{
     CodecError, Entry, FullEntry, Index, Origin, RecordId, Role, SignedEntry, SigningContext,
     StateEntry, Statement,
@@ -36,6 +37,8 @@ pub struct VerifiedReceipt {
     pub cosignatures: Vec<Cosignature>,
     /// By the policy, if it was verified under one: who signed, when, and which levels that makes.
     pub standing: Option<Standing>,
+    /// The second checkpoint of the file, if it has one.
+    pub second: Option<VerifiedSecond>,
     /// The items of the state that are proven, of a state entry.
     pub items: Vec<ProvenItem>,
     /// What a file that shows entries beside the items is about.
@@ -44,6 +47,25 @@ pub struct VerifiedReceipt {
     pub shown: Vec<(Index, FullEntry)>,
     /// What was checked, in order.
     pub checks: Vec<Check>,
+}
+
+impl VerifiedReceipt {
+    /// The levels that the file has by the policy, each with the number of entries of the larger of its checkpoints
+    /// that has the level. Of a file that no single checkpoint makes cosigned, that of its own.
+    pub fn levels(&self) -> Vec<(Level, u64)> {
+        let second = self.second.as_ref();
+        let second = second.map(|second| (second.head, second.standing.as_ref()));
+        let checkpoints: Vec<_> = std::iter::once((self.head, self.standing.as_ref()))
+            .chain(second)
+            .collect();
+        let of_level = |level| {
+            let size = largest_with(level, &checkpoints);
+            let cosigned_by_both =
+                || (self.standing.is_some() && level == Level::Cosigned).then_some(self.head.size);
+            Some((level, size.or_else(cosigned_by_both)?))
+        };
+        Level::ALL.into_iter().filter_map(of_level).collect()
+    }
 }
 
 impl Receipt {
@@ -83,12 +105,23 @@ impl Receipt {
             checkpoint,
             cosignatures,
             standing,
+            second,
             mut checks,
         } = self.vouched(trust)?;
         let mut held = |name, holds: String| checks.push(Check { name, holds });
         let head = checkpoint.head();
         self.check_lengths(head.size)?;
         shown::check_length(&self.entries, self.hashes.len(), head.size)?;
+        if let (Some(claimed), Some(second)) = (&self.second, &second) {
+            claimed.check(head, second.head)?;
+            held(
+                "consistency",
+                format!(
+                    "the tree of {} entries begins with that of {}",
+                    second.head.size, head.size
+                ),
+            );
+        }
         if !self.is_of_state_entry() {
             self.check_format(head)?;
         }
@@ -141,6 +174,7 @@ impl Receipt {
                     head,
                     cosignatures,
                     standing,
+                    second,
                     items,
                     file,
                     shown: entries.into_iter().collect(),
@@ -220,6 +254,7 @@ impl Receipt {
             head,
             cosignatures,
             standing,
+            second,
             items: Vec::new(),
             file: None,
             shown: Vec::new(),

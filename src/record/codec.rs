@@ -82,7 +82,7 @@ pub fn decode<T: Decode<()> + Encode, const MAX: usize>(bytes: &[u8]) -> Result<
 }
 
 /// As [`decode`], from the front of `bytes`; gives what is behind the value too.
-pub(super) fn decode_front<T: Decode<()> + Encode, const MAX: usize>(
+pub(crate) fn decode_front<T: Decode<()> + Encode, const MAX: usize>(
     bytes: &[u8],
 ) -> Result<(T, &[u8]), CodecError> {
     if bytes.len() > MAX {

@@ -52,7 +52,7 @@ pub use crate::crypto::{MldsaKey, MldsaSignature};
 pub use batch::{BatchError, SEALED_BATCH, SEALED_BYTES_MAX, SealPlace, SealedBatch, UnreadBatch};
 pub use chain::{RecordId, SigningContext};
 pub use codec::{CodecError, decode, encode};
-pub(crate) use codec::{decode_bytes, decode_list};
+pub(crate) use codec::{decode_bytes, decode_front, decode_list};
 pub use distance::{EARTH_RADIUS_M, Place, great_circle_m};
 pub use entry::{
     ENTRY_BYTES_MAX, Entry, LINEAGE_MAX, Lineage, SealedEntry, SealedStatement, SignedEntry,

@@ -70,7 +70,7 @@ texts! {
     taken_back voided_by c_role h_role c_authority h_authority
     c_inclusion h_inclusion c_checkpoint h_checkpoint c_witnesses h_witnesses c_story
     h_story c_consistency h_consistency receipt_intro receipt_file receipt_text
-    receipt_check receipt_save receipt_get not_proven check_intro check_key check_genesis
+    receipt_check receipt_save receipt_get certificate_get not_proven check_intro check_key check_genesis
     check_compare check_audit check_mirror check_receipt check_python check_watch error
     k_genesis k_governors k_key_grant k_key_revoke k_log_key k_method k_award k_transfer
     k_plot k_planting k_survey k_claim k_assignment k_correction k_policy k_attestation k_seal k_state sealed_by navigation home_title

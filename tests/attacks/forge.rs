@@ -615,6 +615,7 @@ impl Forge {
             authority,
             path: self.path(index, size),
             checkpoint: checkpoint.to_string(),
+            second: None,
         }
     }
 

@@ -394,6 +394,157 @@ def Key_of_length(name, kind, length):
     return vkey_of(name, kind, bytes(length))
 
 
+# ---- files with two checkpoints (docs/format.md, 13.7) ----------------------------------------------------
+
+# The leaves of the golden log's largest tree.
+LEAVES = [(HERE / "log/257/tile/0" / tile).read_bytes() for tile in ("000", "001.p/1")]
+LEAVES = [data[at:at + 32] for data in LEAVES for at in range(0, len(data), 32)]
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def half_of(leaves):
+    """The largest power of two below their number."""
+    return 1 << (len(leaves) - 1).bit_length() - 1
+
+
+def root_of(leaves):
+    if len(leaves) == 1:
+        return leaves[0]
+    half = half_of(leaves)
+    return node(root_of(leaves[:half]), root_of(leaves[half:]))
+
+
+def inclusion(index, leaves):
+    """PATH(m, D[n]) of RFC 6962, 2.1.1."""
+    if len(leaves) == 1:
+        return []
+    half = half_of(leaves)
+    if index < half:
+        return inclusion(index, leaves[:half]) + [root_of(leaves[half:])]
+    return inclusion(index - half, leaves[half:]) + [root_of(leaves[:half])]
+
+
+def consistency(size, leaves, is_whole=True):
+    """SUBPROOF(m, D[n], b) of RFC 6962, 2.1.2."""
+    if size == len(leaves):
+        return [] if is_whole else [root_of(leaves)]
+    half = half_of(leaves)
+    if size <= half:
+        return consistency(size, leaves[:half], is_whole) + [root_of(leaves[half:])]
+    return consistency(size - half, leaves[half:], False) + [root_of(leaves[:half])]
+
+
+def text_at(size):
+    return f"{ORIGIN}\n{size}\n{base64.b64encode(root_of(LEAVES[:size])).decode()}\n"
+
+
+def note_at(size, who, text=None):
+    """A checkpoint of the golden log with these lines: a name of a key, or with `false ` before it one that does not hold."""
+    text, root, note_lines = text or text_at(size), root_of(LEAVES[:size]), ""
+    for place, name in enumerate(who):
+        is_false, name = name.startswith("false "), name.removeprefix("false ")
+        # The later checkpoint was seen later.
+        made = (plain(name, text) if KEYS[name].kind == 1 else
+                cosigned(name, NOON + size + place, **({"end": size, "root": root} if KEYS[name].kind == 6 else {"text": text})))
+        note_lines += flipped(made) if is_false else made
+    return f"{text}\n{note_lines}"
+
+
+def receipt_at(size, who, second, behind=b""):
+    """The receipt of the golden genesis in the tree of so many entries, with a second checkpoint and its proof, if there is one."""
+    golden = (HERE / "receipts/genesis.tlog-proof").read_text().split("\n")
+    extra = base64.b64decode(golden[1].removeprefix("extra "))
+    if second is not None:
+        note, hashes = second
+        extra += struct.pack(">Q", len(note)) + note + struct.pack(">Q", len(hashes)) + b"".join(hashes)
+    path = "".join(base64.b64encode(one).decode() + "\n" for one in inclusion(0, LEAVES[:size]))
+    return f"{golden[0]}\nextra {base64.b64encode(extra + behind).decode()}\n{golden[2]}\n{path}\n{note_at(size, who)}"
+
+
+def two_checkpoints():
+    made = []
+
+    def case(name, policy, own, second, why, sizes=(55, 257), log=None, witnesses=(), proof=None, text=None, behind=b"", note=None, **wanted):
+        smaller, larger = sizes
+        hashes = consistency(smaller, LEAVES[:larger]) if proof is None else proof
+        data = (note_at(larger, second, text) if note is None else note)
+        file = receipt_at(smaller, own, (data.encode() if isinstance(data, str) else data, hashes), behind)
+        given = {"outcome": "holds", "code": None} | wanted
+        made.append({"name": name, "why": why, "policy": policy, **({"log": log} if log else {}),
+                     **({"witnesses": list(witnesses)} if witnesses else {}), "receipt": file, **given})
+
+    def named(*who):
+        return "log {log}\n" + "".join(f"witness {'audit-' if name[0] == 'a' else ''}{name} {{{name}}}\n" for name in who)
+
+    levels = ["cosigned", "witnessed", "audited"]
+    one_each = named("w1", "a1") + "group both all w1 audit-a1\nquorum both\n"
+    case("replayed, then seen", one_each, ["log", "a1"], ["log", "w1"], "each half of the quorum holds at its own checkpoint",
+         levels=levels, by=[["audit-a1", str(NOON + 56), "55"], ["w1", str(NOON + 258), "257"]], seen_to="257", replayed_to="55")
+    case("seen, then replayed", one_each, ["log", "w1"], ["log", "a1"], "the halves may stand the other way round",
+         levels=levels, by=[["w1", str(NOON + 56), "55"], ["audit-a1", str(NOON + 258), "257"]], seen_to="55", replayed_to="257")
+    case("the second has all", one_each, ["log"], ["log", "w1", "a1"], "the second extends the file's own, and has the entry",
+         levels=levels, seen_to="257", replayed_to="257")
+    case("the first has all", one_each, ["log", "w1", "a1"], ["log"], "the second adds nothing", levels=levels, seen_to="55", replayed_to="55")
+    case("both have all", one_each, ["log", "w1", "a1"], ["log", "w1", "a1"], "the larger tells how far", levels=levels, seen_to="257", replayed_to="257")
+    case("a power of two, then seen", one_each, ["log", "a1"], ["log", "w1"], "the smaller tree is a node of the larger", sizes=(256, 257),
+         levels=levels, seen_to="257", replayed_to="256")
+    case("of one entry, then seen", one_each, ["log", "a1"], ["log", "w1"], "as above", sizes=(1, 255), levels=levels, seen_to="255", replayed_to="1")
+    case("up to a power of two", one_each, ["log", "a1"], ["log", "w1"], "the larger tree is whole", sizes=(55, 256), levels=levels, seen_to="256", replayed_to="55")
+    case("nobody replayed", one_each, ["log"], ["log", "w1"], "the auditor is missing, the entry was seen", outcome="unchecked",
+         code="quorum_missing", missing=["audit-a1"], levels=["witnessed"])
+    case("witnesses of both", named("w1", "w2", "a1") + "group all all w1 w2 audit-a1\nquorum all\n", ["log", "w1", "a1"], ["log", "w2", "a1"],
+         "witnesses of one checkpoint count together, not those of both; of ways that lack as few, the first is told", outcome="unchecked",
+         code="quorum_missing", missing=["w2"], levels=["audited"])
+    case("halves that are too small together", named("w1", "w2", "a1", "a2") + "group most 3 w1 w2 audit-a1 audit-a2\nquorum most\n",
+         ["log", "a1"], ["log", "w1"], "each half would do with all of the other side there; both together are two of three", outcome="unchecked",
+         code="quorum_missing", missing=["w2", "audit-a2"], levels=["witnessed", "audited"])
+    case("halves that are enough together", named("w1", "w2", "a1", "a2") + "group most 2 w1 w2 audit-a1 audit-a2\nquorum most\n",
+         ["log", "a1"], ["log", "w1"], "as above, and two are asked for", levels=levels, seen_to="257", replayed_to="55")
+    case("no quorum is asked for", named("w1", "a1") + "quorum none\n", ["log"], ["log"], "any checkpoint is enough", levels=["cosigned"],
+         seen_to=None, replayed_to=None)
+    case("a false line on the second", one_each, ["log", "w1", "a1"], ["log", "false w1"], "every line by a key of the policy holds, on both",
+         outcome="false", code="signature_invalid")
+    case("a false line on the first", one_each, ["log", "false a1"], ["log", "w1", "a1"], "as above", outcome="false", code="signature_invalid")
+    case("the log's line on the second is false", one_each, ["log", "a1"], ["false log", "w1"], "as above", outcome="false", code="signature_invalid")
+    case("the second is not the log's", one_each, ["log", "a1"], ["w1"], "the log signs both", outcome="unchecked", code="unsigned")
+    case("the second is of another log", one_each, ["log", "a1"], ["other log"], "as above", text=text_at(257).replace(ORIGIN, "example.com/other"),
+         outcome="unchecked", code="other_log")
+    case("by the log's key, and a policy without logs", one_each.split("\n", 1)[1], ["log", "a1"], ["log", "w1"], "the key signs both", log="log",
+         levels=levels, seen_to="257", replayed_to="55")
+    case("by a key that signed the first alone", one_each.split("\n", 1)[1], ["log", "next log", "a1"], ["log", "w1"], "as above", log="next log",
+         outcome="unchecked", code="unsigned")
+    case("a witness of the second alone", named() + "quorum none\n", ["log"], ["log", "w1"], "a witness that is asked for by itself saw one of them",
+         witnesses=["w1"], seen=[["w1", str(NOON + 258)]])
+    case("a witness of the first alone", named() + "quorum none\n", ["log", "w1"], ["log"], "as above", witnesses=["w1"], seen=[["w1", str(NOON + 56)]])
+    case("a witness of both", named() + "quorum none\n", ["log", "w1"], ["log", "w1"], "the newer one counts", witnesses=["w1"], seen=[["w1", str(NOON + 258)]])
+    case("a witness of neither", named() + "quorum none\n", ["log"], ["log", "w2"], "as above", witnesses=["w1"], outcome="unchecked", code="witness_missing")
+    case("a witness whose other line is false", named() + "quorum none\n", ["log", "w1"], ["log", "false w1"], "all its lines hold", witnesses=["w1"],
+         outcome="false", code="signature_invalid")
+    case("by ML-DSA-44", named("m1", "a2") + "group both all m1 audit-a2\nquorum both\n", ["log", "a2"], ["log", "m1"], "the quorum depends on both lines",
+         levels=levels, seen_to="257", replayed_to="55", without_mldsa={"outcome": "unchecked", "code": "mldsa_unsupported"})
+    case("by ML-DSA-44, and others", named("m1", "w1", "a1") + "group one any m1 w1\ngroup both all one audit-a1\nquorum both\n", ["log", "m1", "a1"], ["log", "w1"],
+         "without ML-DSA the quorum holds at both; with ML-DSA the first has it too", levels=levels, seen_to="257", replayed_to="55", not_checked=[],
+         without_mldsa={"outcome": "holds", "code": None, "levels": levels, "not_checked": ["m1"], "seen_to": "257", "replayed_to": "55"})
+    case("a proof that is short", one_each, ["log", "a1"], ["log", "w1"], "the number of hashes follows from the sizes", proof=consistency(55, LEAVES)[:-1],
+         outcome="unchecked", code="proof_incomplete")
+    case("a proof that is long", one_each, ["log", "a1"], ["log", "w1"], "as above", proof=consistency(55, LEAVES) + [bytes(32)], outcome="unchecked", code="proof_incomplete")
+    case("another proof", one_each, ["log", "a1"], ["log", "w1"], "it leads to other roots", proof=[bytes(32)] + consistency(55, LEAVES)[1:], outcome="false", code="forked")
+    case("another tree", one_each, ["log", "a1"], ["log", "w1"], "the log signed two trees of which one does not begin with the other",
+         text=f"{ORIGIN}\n257\n{base64.b64encode(bytes(32)).decode()}\n", outcome="false", code="forked")
+    case("of the same size", one_each, ["log", "a1"], ["log", "w1"], "lines of one checkpoint stand on one", sizes=(55, 55), outcome="unchecked", code="receipt_malformed")
+    case("a smaller one", one_each, ["log", "a1"], ["log", "w1"], "the second is the larger", proof=[], text=text_at(1), outcome="unchecked", code="receipt_malformed")
+    case("a second of no lines", one_each, ["log", "a1"], ["log", "w1"], "a note has a line", note=text_at(257) + "\n", outcome="unchecked", code="note_malformed")
+    case("a second that is not UTF-8", one_each, ["log", "a1"], ["log", "w1"], "a note is", note=note_at(257, ["log", "w1"]).encode() + b"\xff\n", outcome="unchecked", code="note_malformed")
+    case("a second with a line more", one_each, ["log", "a1"], ["log", "w1"], "lines behind the root are refused", text=text_at(257) + "more\n", outcome="unchecked", code="checkpoint_malformed")
+    case("a byte behind the second", one_each, ["log", "a1"], ["log", "w1"], "nothing stands behind it", behind=b"\0", outcome="unchecked", code="receipt_malformed")
+    made.append({"name": "one checkpoint", "why": "without a second one nothing stands behind the other fields", "policy": one_each, "receipt": receipt_at(55, ["log", "w1", "a1"], None),
+                 "outcome": "holds", "code": None, "levels": levels})
+    return made
+
+
 # ---- ML-DSA-44 alone -------------------------------------------------------------------------------------
 
 def mldsa():
@@ -414,7 +565,7 @@ def mldsa():
 def main():
     keys = {name: {"seed": key.seed.hex(), "vkey": key.vkey} for name, key in KEYS.items()}
     made = {"policy/cases.json": {"keys": keys, "texts": TEXTS, "lines": lines(), "cases": cases()},
-            "policy/forms.json": {"forms": forms()}, "mldsa/cases.json": mldsa()}
+            "policy/two_checkpoints.json": {"cases": two_checkpoints()}, "policy/forms.json": {"forms": forms()}, "mldsa/cases.json": mldsa()}
     for name, content in made.items():
         text = json.dumps(content, indent=1, ensure_ascii=True) + "\n"
         if "--write" in sys.argv:

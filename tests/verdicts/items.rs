@@ -224,6 +224,7 @@ impl Liar {
                 proof: proof.encode(),
             }],
             checkpoint: Checkpoint::sign(&ORIGIN.parse().unwrap(), head, &self.key).to_string(),
+            second: None,
         };
         let log = self.vkey();
         Some(Question {

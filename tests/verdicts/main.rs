@@ -16,6 +16,7 @@ mod changes;
 #[allow(dead_code)]
 mod forge;
 mod items;
+mod policies;
 mod questions;
 #[path = "../attacks/statements.rs"]
 #[allow(dead_code)]
@@ -55,6 +56,7 @@ fn plain(receipt: impl Into<Vec<u8>>) -> Question {
         genesis: None,
         witnesses: Vec::new(),
         about: None,
+        policy: None,
     }
 }
 

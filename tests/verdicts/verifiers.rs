@@ -8,7 +8,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use arborlog::note::{SignatureType, VerifierKey};
 use arborlog::outcome::Outcome;
-use arborlog::receipt::{ProvenItem, Question as Asked, Receipt};
+use arborlog::policy::{Level, Policy};
+use arborlog::receipt::{
+    ProvenItem, Question as Asked, Receipt, ReceiptError, Trust, VerifiedReceipt,
+};
 use arborlog::record::RecordId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,16 +25,20 @@ pub struct Question {
     pub witnesses: Vec<String>,
     /// What the file must be about.
     pub about: Option<String>,
+    /// A policy that names no log, beside the log's key.
+    pub policy: Option<String>,
 }
 
 /// What a verifier says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds: index, record id, genesis, size, the items of the state, and when each witness saw it.
+    /// It holds: index, record id, genesis, size, the items of the state, and when each witness saw it; by a policy, the
+    /// levels, who signed when and at which size, and how far the entries were seen and replayed.
     Holds(String),
     /// It is false; each verifier may find something else first.
     False,
-    /// It is neither: the outcome and the code that every verifier gives.
+    /// It is neither: the outcome and the code that every verifier gives; of `quorum_missing` also who is missing, whom
+    /// the words name, and the levels.
     Neither(Outcome, String),
     /// A key that was given is none, or the question is none.
     Usage,
@@ -70,6 +77,7 @@ impl Verifiers {
         let line = json!({
             "receipt": STANDARD.encode(&question.receipt), "log": question.log,
             "genesis": question.genesis, "witnesses": question.witnesses, "about": question.about,
+            "policy": question.policy,
         })
         .to_string();
         self.python.send(&line);
@@ -106,8 +114,15 @@ fn by_this_crate(question: &Question) -> Verdict {
     };
     let genesis = question.genesis.as_deref();
     let genesis: Option<RecordId> = genesis.map(|text| text.parse().unwrap());
+    let policy = question.policy.as_deref();
+    let policy: Option<Policy> = policy.map(|text| text.parse().unwrap());
+    let trust = Trust {
+        log: Some(&log),
+        policy: policy.as_ref(),
+        witnesses: &witnesses,
+    };
     let verified = Receipt::read(&question.receipt)
-        .and_then(|receipt| receipt.verify(&log, genesis.as_ref(), &witnesses))
+        .and_then(|receipt| receipt.verify_by(&trust, genesis.as_ref()))
         .and_then(|held| match &about {
             Some(about) => held.check_about(about).map(|()| held),
             None => Ok(held),
@@ -121,15 +136,36 @@ fn by_this_crate(question: &Question) -> Verdict {
             let times: Vec<_> = times.collect();
             let items: Vec<_> = it.items.iter().map(shown).collect();
             Verdict::Holds(format!(
-                "{} {} {} {} [{}] {}",
+                "{} {} {} {} [{}] {}{}",
                 it.index,
                 it.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
                 it.genesis
                     .map_or_else(|| "-".to_owned(), |id| id.to_string()),
                 it.head.size,
                 items.join(","),
-                times.join(",")
+                times.join(","),
+                by_policy(&it)
             ))
+        }
+        Err(error @ ReceiptError::Quorum(_)) => {
+            let ReceiptError::Quorum(quorum) = &error else {
+                unreachable!()
+            };
+            let said = error.to_string();
+            let named = quorum
+                .missing
+                .iter()
+                .filter(|name| said.contains(&format!("{name} (")));
+            assert_eq!(named.count(), quorum.missing.len(), "{said}");
+            let levels = quorum.levels.iter().map(|level| level.name());
+            let levels: Vec<_> = levels.collect();
+            let code = format!(
+                "{} {} [{}]",
+                error.code(),
+                quorum.missing.join(","),
+                levels.join(",")
+            );
+            Verdict::Neither(error.outcome(), code)
         }
         Err(error) => match error.outcome() {
             Outcome::Holds => panic!("{error} is no outcome that holds"),
@@ -137,6 +173,40 @@ fn by_this_crate(question: &Question) -> Verdict {
             outcome => Verdict::Neither(outcome, error.code().to_owned()),
         },
     }
+}
+
+/// What a policy makes of a receipt that holds.
+fn by_policy(it: &VerifiedReceipt) -> String {
+    let Some(own) = &it.standing else {
+        return String::new();
+    };
+    let second = it.second.as_ref();
+    let standings = second.map(|second| (second.head.size, second.standing.as_ref().unwrap()));
+    let standings = std::iter::once((it.head.size, own)).chain(standings);
+    let signers = standings.flat_map(|(size, standing)| {
+        standing.signers().iter().map(move |signer| {
+            let at_s = signer.signed_at_s.map_or(-1, |at_s| at_s as i64);
+            let role = match signer.is_auditor {
+                true => "auditor",
+                false => "witness",
+            };
+            format!("{}:{role}:{at_s}:{size}", signer.name)
+        })
+    });
+    let signers: Vec<_> = signers.collect();
+    let reached = it.levels();
+    let levels: Vec<_> = reached.iter().map(|(level, _)| level.name()).collect();
+    let size_of = |level| {
+        let found = reached.iter().find(|(of, _)| *of == level);
+        found.map_or_else(|| "-".to_owned(), |(_, size)| size.to_string())
+    };
+    format!(
+        " {} {} {} {}",
+        levels.join(","),
+        signers.join(","),
+        size_of(Level::Witnessed),
+        size_of(Level::Audited)
+    )
 }
 
 /// An item: its domain, its key, and the leaf's value and sums, or that there is none.
@@ -168,21 +238,32 @@ for line in sys.stdin:
     try:
         log, witnesses = v.parse_vkey(q["log"], v.LOG), [v.parse_vkey(w, v.WITNESS) for w in q["witnesses"]]
         about = None if q["about"] is None else v.read_question(q["about"])
+        policy = None if q["policy"] is None else v.read_policy(q["policy"].encode())
     except v.Refused:
         print(json.dumps({"outcome": "usage"}), flush=True)
         continue
     genesis = bytes.fromhex(q["genesis"]) if q["genesis"] else None
     try:
-        a = v.verify_receipt(base64.b64decode(q["receipt"]), log, genesis, witnesses)
+        a = v.verify_receipt(base64.b64decode(q["receipt"]), log, genesis, witnesses, policy)
         if about: v.check_about(a, about)
         times = ",".join(str(seen["seen_at_s"]) for seen in a["witnesses"])
         leaf = lambda leaf: f"{leaf['value']}:{leaf['a']}:{leaf['b']}" if leaf else "none"
         items = ",".join(f"{item['domain']}:{item['key']}:{leaf(item['leaf'])}" for item in a.get("items", []))
         # A sealed entry has no record of its own: what is signed is its seal's.
         meaning = f"{a['index']} {a['id'] or a.get('seal_id') or '-'} {a['genesis'] or '-'} {a['tree_size']} [{items}] {times}"
+        if policy:
+            p, own = a["policy"], a["tree_size"]
+            at = lambda one: -1 if one["seen_at_s"] is None else one["seen_at_s"]
+            signers = ",".join(f"{one['as']}:{one['role']}:{at(one)}:{one.get('size', own)}" for one in p["cosigned_by"])
+            far = lambda key, level: p[key] if key in p else own if level in p["levels"] else None
+            meaning += f" {','.join(p['levels'])} {signers} {far('seen_to', 'witnessed') or '-'} {far('replayed_to', 'audited') or '-'}"
         print(json.dumps({"outcome": "holds", "meaning": meaning}), flush=True)
     except v.Refused as refused:
-        print(json.dumps({"outcome": v.OUTCOMES[refused.exit_code], "code": refused.code}), flush=True)
+        code = refused.code
+        if code == "quorum_missing":
+            assert all(f"{name} (" in refused.what for name in refused.more["missing"]), refused.what
+            code += f" {','.join(refused.more['missing'])} [{','.join(refused.more['levels'])}]"
+        print(json.dumps({"outcome": v.OUTCOMES[refused.exit_code], "code": code}), flush=True)
 "#;
 
 /// A verifier that reads a question a line and answers each with a line.

@@ -18,6 +18,7 @@ import { verifyReceipt } from '../../src/web/verifier/receipt.mjs';
 globalThis.crypto ??= webcrypto;
 const golden = (name) => readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8');
 const { keys, texts, lines, cases } = JSON.parse(golden('policy/cases.json'));
+const { cases: two } = JSON.parse(golden('policy/two_checkpoints.json'));
 const { forms } = JSON.parse(golden('policy/forms.json'));
 const alone = JSON.parse(golden('mldsa/cases.json'));
 const HEAD = `${golden('receipts/award.tlog-proof').split('\n\n')[0]}\n\n`;
@@ -43,11 +44,14 @@ async function judge(one) {
     witnesses: await Promise.all((one.witnesses ?? []).map((name) => keyOf(name, WITNESS, MLDSA))),
   };
   try {
-    const { policy, seen } = await verifyReceipt(HEAD + noteOf(one), given);
-    const by = policy.cosignedBy.map(({ as, seconds }) => [as, seconds === null ? null : String(seconds)]);
+    const { policy, seen } = await verifyReceipt(one.receipt ?? HEAD + noteOf(one), given);
+    const by = policy.cosignedBy.map(({ as, seconds, size }) => [
+      as, seconds === null ? null : String(seconds), ...(size === undefined ? [] : [String(size)]),
+    ]);
+    const [seenTo, replayedTo] = [policy.seenTo, policy.replayedTo].map((size) => (size ?? null) && String(size));
     const seenAt = seen.map(({ seconds }, at) => [one.witnesses[at], String(seconds)]);
     assert(policy.cosignedBy.every(({ as, role }) => (role === 'auditor') === as.startsWith('audit-')), one.name);
-    return { outcome: 'holds', code: null, levels: policy.levels, by, not_checked: policy.notChecked, seen: seenAt };
+    return { outcome: 'holds', code: null, levels: policy.levels, by, not_checked: policy.notChecked, seen: seenAt, seen_to: seenTo, replayed_to: replayedTo };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const { missing, levels, outcome, code, message } = error;
@@ -59,7 +63,7 @@ async function judge(one) {
 
 async function check(one, expected) {
   const found = await judge(one);
-  for (const name of ['outcome', 'code', 'levels', 'by', 'missing', 'not_checked', 'seen']) {
+  for (const name of ['outcome', 'code', 'levels', 'by', 'missing', 'not_checked', 'seen', 'seen_to', 'replayed_to']) {
     if (expected[name] !== undefined) assert.deepEqual(found[name], expected[name], `${one.name}: ${name} of ${JSON.stringify(found)}`);
   }
 }
@@ -69,8 +73,13 @@ test('golden cases come to what was written by hand', async () => {
   for (const one of cases) await check(one, one);
 });
 
+test('files with two checkpoints come to what was written by hand', async () => {
+  assert(two.length > 30);
+  for (const one of two) await check(one, one);
+});
+
 test('the same where there is no ML-DSA', async () => withoutMldsa(async () => {
-  for (const one of cases) await check(one, one.without_mldsa ?? one);
+  for (const one of [...cases, ...two]) await check(one, one.without_mldsa ?? one);
 }));
 
 test('a policy is read by its form alone', async () => {

@@ -51,13 +51,17 @@ type verdict struct {
 	Seen       [][]string
 	Missing    []string
 	NotChecked []string `json:"not_checked"`
+	SeenTo     *string  `json:"seen_to"`
+	ReplayedTo *string  `json:"replayed_to"`
 }
 
 type policyCase struct {
 	verdict
 	Name, Policy, Text, Log string
-	Lines, Witnesses        []string
-	Without                 *verdict `json:"without_mldsa"`
+	// Receipt is a whole file, where the case is no checkpoint alone.
+	Receipt          string
+	Lines, Witnesses []string
+	Without          *verdict `json:"without_mldsa"`
 }
 
 type policyCases struct {
@@ -86,6 +90,9 @@ func (c *policyCases) judge(t *testing.T, one *policyCase, check arborlog.MldsaC
 	receipt := head(t) + c.Texts[text] + "\n"
 	for _, line := range one.Lines {
 		receipt += c.Lines[line]
+	}
+	if one.Receipt != "" {
+		receipt = one.Receipt
 	}
 	policy, err := arborlog.ParsePolicy(c.Keys.written(one.Policy))
 	if err != nil {
@@ -137,12 +144,26 @@ func foundIn(one *policyCase, proven *arborlog.Proven, err error) verdict {
 		if (by.Role == "auditor") != strings.HasPrefix(as, "audit-") {
 			as += ", and its role is " + by.Role
 		}
-		found.By = append(found.By, []*string{&as, seconds})
+		one := []*string{&as, seconds}
+		if proven.SecondSize != nil {
+			size := strconv.FormatUint(by.Size, 10)
+			one = append(one, &size)
+		}
+		found.By = append(found.By, one)
 	}
+	found.SeenTo, found.ReplayedTo = digitsOf(proven.Policy.SeenTo), digitsOf(proven.Policy.ReplayedTo)
 	for n, seen := range proven.Witnesses {
 		found.Seen = append(found.Seen, []string{one.Witnesses[n], strconv.FormatUint(seen.AtS, 10)})
 	}
 	return found
+}
+
+func digitsOf(n *uint64) *string {
+	if n == nil {
+		return nil
+	}
+	digits := strconv.FormatUint(*n, 10)
+	return &digits
 }
 
 func (v verdict) differs(wanted *verdict) bool {
@@ -150,12 +171,20 @@ func (v verdict) differs(wanted *verdict) bool {
 		wanted.Levels != nil && (wanted.Outcome == "holds" || v.Missing != nil) && !reflect.DeepEqual(v.Levels, wanted.Levels) ||
 		wanted.By != nil && wanted.Outcome == "holds" && !reflect.DeepEqual(v.By, wanted.By) ||
 		wanted.Seen != nil && !reflect.DeepEqual(v.Seen, wanted.Seen) || !reflect.DeepEqual(v.Missing, wanted.Missing) ||
+		wanted.SeenTo != nil && !reflect.DeepEqual(v.SeenTo, wanted.SeenTo) ||
+		wanted.ReplayedTo != nil && !reflect.DeepEqual(v.ReplayedTo, wanted.ReplayedTo) ||
 		wanted.NotChecked != nil && !reflect.DeepEqual(v.NotChecked, wanted.NotChecked)
 }
 
 func TestGoldenPoliciesComeToWhatTheyMust(t *testing.T) {
 	var cases policyCases
 	readGolden(t, "policy/cases.json", &cases)
+	var two policyCases
+	readGolden(t, "policy/two_checkpoints.json", &two)
+	if len(two.Cases) < 30 {
+		t.Errorf("%d files with two checkpoints", len(two.Cases))
+	}
+	cases.Cases = append(cases.Cases, two.Cases...)
 	without, missing := 0, 0
 	for i := range cases.Cases {
 		one := &cases.Cases[i]

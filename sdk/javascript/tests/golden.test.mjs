@@ -9,6 +9,7 @@ import {
   signedRecord, signingInput, verifyReceipt,
 } from '../src/index.js';
 import { Policy } from '../src/receipts.js';
+import { Remote } from '../src/remote.js';
 import { readSealedStatement, readSignedEntry } from '../src/records.js';
 import { kindOf } from '../src/statements.js';
 import { base64, concat, decodeRecord, fromBase64, fromHex, hex, isSealedEntry, utf8 } from '../src/verifier/codec.mjs';
@@ -292,4 +293,23 @@ test('a policy says who must have seen it', async () => {
   assert.equal((await verifyReceipt(seen, { log: LOG, policy: `witness w2 ${other}\nquorum none\n` })).outcome, 'holds');
   await assert.rejects(verifyReceipt(seen, { policy: `witness w2 ${other}\nquorum none\n` }), ArborlogError);
   await assert.rejects(Policy.read('quorum x\n'), ArborlogError);
+});
+
+// A server that has the files alone has the newest checkpoint at /checkpoint.
+test('where the newest checkpoint is read', async () => {
+  const read = async (answers) => {
+    const asked = [];
+    const transport = async (method, url) => {
+      asked.push(new URL(url).pathname);
+      const [status, body] = answers[asked.at(-1)] ?? [404, '{}'];
+      return { status, body: utf8(body) };
+    };
+    const found = await new Remote('http://log.example', { transport }).checkpoint().catch((error) => error.code);
+    return [found, ...asked];
+  };
+  const [standing, newest] = [[200, 'what stands'], [200, 'the newest']];
+  assert.deepEqual(await read({ '/checkpoint': standing, '/v1/checkpoint': newest }), ['the newest', '/v1/checkpoint']);
+  assert.deepEqual(await read({ '/checkpoint': standing }), ['what stands', '/v1/checkpoint', '/checkpoint']);
+  // Another refusal is no server without the address.
+  assert.deepEqual(await read({ '/checkpoint': standing, '/v1/checkpoint': [403, '{}'] }), ['status_403', '/v1/checkpoint']);
 });

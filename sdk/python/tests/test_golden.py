@@ -7,6 +7,7 @@ from struct import pack
 
 from ledger import GOLDEN, arborlog
 from arborlog import merkle, records, verifier
+from arborlog.remote import Remote
 from arborlog.receipts import Policy, verify_receipt
 from arborlog.statements import encode, kind_of
 
@@ -27,6 +28,30 @@ KEYS = {key.public: key for key in (
 
 def statement(name):
     return json.loads((GOLDEN / "statements" / f"{name}.json").read_text())
+
+
+class Newest(unittest.TestCase):
+    """The newest commit's checkpoint is at an address of its own; a server that has the files alone has it at /checkpoint."""
+
+    def asked(self, answers):
+        asked = []
+
+        def transport(method, url, content_type, body, timeout):
+            asked.append(url.removeprefix("http://log.example"))
+            return answers.get(asked[-1], (404, b"{}"))
+
+        remote = Remote("http://log.example", transport=transport)
+        try:
+            return remote.checkpoint(), asked
+        except arborlog.RequestRefused as refused:
+            return refused.code, asked
+
+    def test_where_it_is_read(self):
+        standing, newest = (200, b"what stands"), (200, b"the newest")
+        self.assertEqual(self.asked({"/checkpoint": standing, "/v1/checkpoint": newest}), ("the newest", ["/v1/checkpoint"]))
+        self.assertEqual(self.asked({"/checkpoint": standing}), ("what stands", ["/v1/checkpoint", "/checkpoint"]))
+        # Another refusal is no server without the address.
+        self.assertEqual(self.asked({"/checkpoint": standing, "/v1/checkpoint": (403, b"{}")}), ("status_403", ["/v1/checkpoint"]))
 
 
 class Writing(unittest.TestCase):

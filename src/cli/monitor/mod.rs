@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::audit::{advance, failed, say_unheld};
+use super::cosigned_hours::Hours;
 use super::trust::PolicyArgs;
 use super::{Done, Failure, log_source};
 use alert::{Alert, Known, WHAT_FINDING, WHAT_GONE, WHAT_LIE};
@@ -19,6 +20,7 @@ use arborlog::audit::{
 };
 use arborlog::client::today;
 use arborlog::outcome::Outcome;
+use arborlog::policy::Policy;
 use arborlog::record::RecordId;
 use metrics::MonitorMetrics;
 
@@ -84,6 +86,8 @@ struct Monitor<'a> {
     unjudged: bool,
     /// State entries that could not be checked and were told.
     unheld_told: usize,
+    /// The cosigned checkpoints that the log keeps of hours, with the policy by which they count.
+    hours: Option<(Policy, Hours)>,
 }
 
 pub fn run(args: &MonitorArgs) -> Done {
@@ -99,6 +103,9 @@ pub fn run(args: &MonitorArgs) -> Done {
         judge_after: None,
         unjudged: true,
         unheld_told: 0,
+        hours: trusted
+            .policy()
+            .map(|policy| (policy.clone(), Hours::default())),
     };
     if let Some(address) = args.listen {
         let at = monitor.metrics.serve(address)?;
@@ -234,7 +241,17 @@ impl Monitor<'_> {
 
     fn judge(&mut self, inspection: &mut Inspection) -> Result<(), Failure> {
         let begun = Instant::now();
-        let findings = inspection.findings(today())?;
+        let mut findings = inspection.findings(today())?;
+        if let Some((policy, hours)) = &mut self.hours {
+            let source = self.source.as_ref();
+            match hours.compare(policy, inspection.auditor(), source) {
+                Ok(backdated) => findings.extend(backdated),
+                Err(failure) if failure.is_false() => return Err(failure),
+                Err(failure) => {
+                    tracing::warn!(error = %failure, "the cosigned checkpoints of hours could not be compared; they are asked for again")
+                }
+            }
+        }
         self.metrics.findings(&findings);
         for gone in self.known.gone(&findings) {
             tracing::warn!(code = gone.code, "{}", gone.text);

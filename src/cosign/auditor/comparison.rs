@@ -16,7 +16,7 @@ const ROUNDS_KEPT_MAX: usize = 8;
 
 /// What a comparison came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Compared {
+pub enum ComparedNote {
     /// Both made the same state.
     Same,
     /// Both say the same state root, and so does a state entry: it may be copied.
@@ -36,15 +36,16 @@ pub(super) enum Compared {
 
 /// A note that waits for the replay.
 #[derive(Debug, Clone)]
-pub(super) struct Awaited {
+pub struct AwaitedNote {
     /// The note.
     pub(super) note: AuditNote,
     found: Option<(TreeHead, State)>,
     is_spoken_of: bool,
 }
 
-impl Awaited {
-    pub(super) fn new(note: AuditNote) -> Self {
+impl AwaitedNote {
+    /// Begins to wait for the size of a note.
+    pub fn new(note: AuditNote) -> Self {
         Self {
             note,
             found: None,
@@ -53,7 +54,7 @@ impl Awaited {
     }
 
     /// Looks at a replay where that stands between batches.
-    pub(super) fn look(&mut self, replay: &Replay) {
+    pub fn look(&mut self, replay: &Replay) {
         let (size, state) = (self.note.head.size, replay.state());
         let mark = state.globals().state_entry;
         self.is_spoken_of |= mark.is_some_and(|mark| mark.size == size);
@@ -66,21 +67,34 @@ impl Awaited {
     ///
     /// # Errors
     /// In words, if the state's root can't be made.
-    pub(super) fn verdict(&self, replay: &Replay) -> Result<Option<Compared>, String> {
+    pub(super) fn verdict(&self, replay: &Replay) -> Result<Option<ComparedNote>, String> {
         let size = self.note.head.size;
-        let Some((head, state)) = &self.found else {
+        if self.found.is_none() {
             let is_passed = replay.state().entries() > size;
-            return Ok(is_passed.then_some(Compared::Impossible(
+            return Ok(is_passed.then_some(ComparedNote::Impossible(
                 "a sealed batch is cut at the size of its note, or this replay began behind that",
             )));
-        };
+        }
         let mark = replay.state().globals().state_entry;
         if mark.is_none_or(|mark| mark.index.0 < size) {
             return Ok(None);
         }
+        self.so_far()
+    }
+
+    /// What it comes to by the entries so far, though a state entry to come may speak of that size; `None` if the
+    /// replay did not stand there.
+    ///
+    /// # Errors
+    /// In words, if the state's root can't be made.
+    pub fn so_far(&self) -> Result<Option<ComparedNote>, String> {
+        let size = self.note.head.size;
+        let Some((head, state)) = &self.found else {
+            return Ok(None);
+        };
         let roots = state.roots().map_err(|error| error.to_string())?;
         let state_root = roots.state_root();
-        let differs = |what: String| Compared::Differs {
+        let differs = |what: String| ComparedNote::Differs {
             head: *head,
             state_root,
             what,
@@ -95,8 +109,8 @@ impl Awaited {
                     "it says that the first {size} entries make the state root {}, and by the rules they make {state_root}: it did not replay them, or was told a wrong root",
                     self.note.state_root
                 )),
-                (true, true) if self.is_spoken_of => Compared::MayBeCopied,
-                (true, true) => Compared::Same,
+                (true, true) if self.is_spoken_of => ComparedNote::MayBeCopied,
+                (true, true) => ComparedNote::Same,
             },
         ))
     }
@@ -134,16 +148,16 @@ impl RoundEnds {
         note: &AuditNote,
         tiles: &Tiles<'_>,
         threads: NonZeroUsize,
-    ) -> Result<Compared, String> {
+    ) -> Result<ComparedNote, String> {
         let size = note.head.size;
         let mut newest_first = self.0.iter().rev();
         let Some((state, tree)) = newest_first.find(|(state, _)| state.entries() <= size) else {
-            return Ok(Compared::Impossible(
+            return Ok(ComparedNote::Impossible(
                 "its note is of fewer entries than this process remembers",
             ));
         };
         let mut replay = Replay::resume(state.clone(), tree.clone(), Signatures::Trust);
-        let mut awaited = Awaited::new(note.clone());
+        let mut awaited = AwaitedNote::new(note.clone());
         awaited.look(&replay);
         let mut found = awaited.verdict(&replay)?;
         if found.is_none() {
@@ -162,7 +176,7 @@ impl RoundEnds {
             };
         }
         // No state entry behind it so far: the next note is compared.
-        Ok(found.unwrap_or(Compared::Impossible(
+        Ok(found.unwrap_or(ComparedNote::Impossible(
             "no state entry is behind the size of its note yet",
         )))
     }
@@ -170,7 +184,7 @@ impl RoundEnds {
 
 /// Why a replay for a comparison ends.
 enum Stop {
-    Found(Compared),
+    Found(ComparedNote),
     Why(String),
 }
 

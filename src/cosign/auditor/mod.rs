@@ -35,6 +35,7 @@ mod replayer;
 mod statement;
 
 pub use beginning::{BeginningError, BeginsWith};
+pub use comparison::{AwaitedNote, ComparedNote};
 pub use folder::{AuditorError, CosigningAuditor};
 pub use followed::{AuditorRefusal, FindingCount, FollowedLog, LogStatus};
 pub use others::{OtherAuditor, OtherStatus};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::comparison::{Awaited, Compared, RoundEnds};
+use super::comparison::{AwaitedNote, ComparedNote, RoundEnds};
 use super::evidence::{Fault, ReadLog};
 use super::folder::CosigningAuditor;
 use super::followed::{FindingCount, FollowedLog, NotCosigned};
@@ -166,7 +166,7 @@ pub struct Replayer<'a> {
     inspection: Option<(VerifierKey, Inspection)>,
     choice: Option<NoteChoice>,
     /// Notes of other auditors that wait until the replay has passed their sizes.
-    awaited: BTreeMap<KeyName, (Awaited, Fetched)>,
+    awaited: BTreeMap<KeyName, (AwaitedNote, Fetched)>,
     ends: RoundEnds,
     judge_after: Option<Instant>,
     save_after: Option<Instant>,
@@ -252,7 +252,7 @@ impl<'a> Replayer<'a> {
         self.choice = None;
         self.ends = RoundEnds::default();
         for (awaited, fetched) in self.awaited.values_mut() {
-            *awaited = Awaited::new(fetched.note.clone());
+            *awaited = AwaitedNote::new(fetched.note.clone());
         }
     }
 
@@ -540,7 +540,7 @@ impl<'a> Replayer<'a> {
             for (name, fetched) in self.log.take_fetched(|name| awaited.contains_key(name)) {
                 let note = &fetched.note;
                 if note.head.size >= entries {
-                    let mut waits = Awaited::new(note.clone());
+                    let mut waits = AwaitedNote::new(note.clone());
                     waits.look(replay);
                     let why = "this replay has not come to the size of its note".to_owned();
                     self.log.set_compared(&name, 0, "waiting", why);
@@ -577,18 +577,18 @@ impl<'a> Replayer<'a> {
         &self,
         name: &KeyName,
         theirs: &Fetched,
-        verdict: Result<Compared, String>,
+        verdict: Result<ComparedNote, String>,
     ) -> Result<(), RoundError> {
         let size = theirs.note.head.size;
         let (outcome, why) = match verdict {
-            Ok(Compared::Same) => ("same", String::new()),
-            Ok(Compared::MayBeCopied) => {
+            Ok(ComparedNote::Same) => ("same", String::new()),
+            Ok(ComparedNote::MayBeCopied) => {
                 let why = "a state entry says the root of its note: it may be copied";
                 ("may_be_copied", why.to_owned())
             }
-            Ok(Compared::Impossible(why)) => ("cannot_compare", why.to_owned()),
+            Ok(ComparedNote::Impossible(why)) => ("cannot_compare", why.to_owned()),
             Err(why) => ("cannot_compare", why),
-            Ok(Compared::Differs {
+            Ok(ComparedNote::Differs {
                 head,
                 state_root,
                 what,

@@ -14,6 +14,8 @@ pub(super) const PACKS: &str = "pack";
 pub(super) const CHECKPOINT: &str = "checkpoint";
 /// Checkpoints that witnesses and auditors cosigned, for the servers that follow.
 pub(super) const COSIGNED: &str = "cosigned";
+/// The first checkpoint of each hour that met the quorum of its policy.
+pub(super) const HOURS: &str = "hour";
 /// Saved states.
 pub(super) const STATES: &str = "state";
 /// The folder of the newest saved state.
@@ -66,6 +68,11 @@ pub(super) fn state_meta(folder: &str) -> String {
 /// Of a part of a saved state.
 pub(super) fn state_part(folder: &str, number: u64) -> String {
     format!("{folder}/{number:010}")
+}
+
+/// Of the checkpoint of an hour since 1970.
+pub(super) fn hour(number: u64) -> String {
+    numbered(HOURS, number)
 }
 
 /// Of a session's sign of life.

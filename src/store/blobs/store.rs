@@ -29,6 +29,9 @@ use crate::store::stop::Stop;
 use crate::store::tail::Tail;
 use crate::store::{Batch, BoxFuture, Bytes, CommitOutcome, Store, StoreError};
 
+/// Hours that are listed at once.
+const HOURS_AT_ONCE: usize = 1000;
+
 /// A log on an object store.
 #[derive(Clone)]
 pub struct BlobStore {
@@ -362,6 +365,45 @@ impl BlobStore {
     pub async fn cosigned(&self) -> Result<Option<Bytes>, StoreError> {
         let get = || self.shared.blobs.get(names::COSIGNED, None);
         Ok(self.shared.patience.ask(names::COSIGNED, get).await?)
+    }
+
+    /// Writes the cosigned checkpoint of an hour since 1970, for who audits the store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_cosigned_hour(&self, hour: u64, note: Bytes) -> Result<(), StoreError> {
+        let name = names::hour(hour);
+        let put = || self.shared.blobs.put(&name, note.clone());
+        Ok(self.shared.patience.ask(&name, put).await?)
+    }
+
+    /// The hours behind one of which a checkpoint is there, ascending; the first ones.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn cosigned_hours(&self, after: Option<u64>) -> Result<Vec<u64>, StoreError> {
+        let after = after.map_or_else(String::new, names::hour);
+        let list = || {
+            let blobs = &self.shared.blobs;
+            blobs.list_after(names::HOURS, &after, HOURS_AT_ONCE)
+        };
+        let listed = self.shared.patience.ask(names::HOURS, list).await?;
+        let hours = listed.iter();
+        Ok(hours
+            .filter_map(|name| names::number_in(names::HOURS, name))
+            .collect())
+    }
+
+    /// The note of an hour. Nothing of it is verified.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn cosigned_hour(&self, hour: u64) -> Result<Option<Bytes>, StoreError> {
+        // One that is longer is none.
+        let bytes = 0..NOTE_BYTES_MAX as u64 + 1;
+        let name = names::hour(hour);
+        let get = || self.shared.blobs.get(&name, Some(bytes.clone()));
+        Ok(self.shared.patience.ask(&name, get).await?)
     }
 
     /// Waits until something may be packed, or a while.

@@ -89,6 +89,8 @@ function takeGroup(said, name, threshold, ...members) {
 
 const isAuditor = (name) => name.startsWith('audit-');
 
+const LEVELS = ['cosigned', 'witnessed', 'audited'];
+
 // The first key of the policy that signed as the log; all lines by the log's keys in it hold.
 export async function checkLogByPolicy(policy, checkpoint) {
   const own = policy.logs.filter(({ name }) => name === checkpoint.origin);
@@ -128,26 +130,52 @@ export async function cosignersOf(policy, checkpoint) {
   return { met: levelsOf(policy, new Set(seen.keys())).includes('cosigned'), cosigners };
 }
 
-// Who of a policy cosigned a checkpoint, and which levels that reaches; refuses one that lacks the quorum.
-export async function checkQuorumOf(policy, checkpoint) {
-  const { seen, unchecked } = await readSeen(policy, checkpoint);
-  const levels = levelsOf(policy, new Set(seen.keys()));
-  const notChecked = [...unchecked];
-  if (!levels.includes('cosigned')) {
-    const decides = levelsOf(policy, new Set([...seen.keys(), ...unchecked])).includes('cosigned');
+// Who of a policy cosigned a checkpoint, or the second one of its file, and which levels that reaches; refuses what lacks the
+// quorum. With two, `seenTo` and `replayedTo` say how far that was: the size of the larger one that has the level, or null.
+export async function checkQuorumOf(policy, checkpoint, second = null) {
+  const checkpoints = second === null ? [checkpoint] : [checkpoint, second];
+  const read = [];
+  for (const one of checkpoints) read.push(await readSeen(policy, one));
+  const present = read.map(({ seen }) => new Set(seen.keys()));
+  const reached = present.map((names) => levelsOf(policy, names));
+  const ways = waysToQuorum(present);
+  const isMet = (names) => levelsOf(policy, names).includes('cosigned');
+  const met = ways.some(isMet);
+  const levels = LEVELS.filter((level) => (met && level === 'cosigned') || reached.some((of) => of.includes(level)));
+  const notChecked = [...policy.witnesses.keys()].filter((name) => read.some(({ unchecked }) => unchecked.has(name)));
+  if (!met) {
+    const decides = waysToQuorum(read.map(({ seen, unchecked }) => new Set([...seen.keys(), ...unchecked]))).some(isMet);
     need(!decides, 'mldsa_unsupported', `the policy's quorum depends on lines of ML-DSA-44, which is not to be had here: ${notChecked.join(', ')}`);
-    const missing = missingFor(policy, new Set(seen.keys()));
-    const said = missing.map((name) => `${name} (${policy.witnesses.get(name).name})`).join(', ');
-    const there = [...seen.keys()].join(', ') || 'nobody';
-    const what = `the policy's quorum, ${policy.quorum}, is not there: no cosignature by ${said}; there are those by ${there}`;
-    throw Object.assign(new Refused('quorum_missing', what), { missing, levels });
+    throw quorumMissing(policy, ways, levels);
   }
-  const cosignedBy = [...seen].map(([name, seconds]) => {
+  const cosignedBy = read.flatMap(({ seen }, at) => [...seen].map(([name, seconds]) => {
     const { name: of, kind } = policy.witnesses.get(name);
     const role = isAuditor(name) ? 'auditor' : 'witness';
-    return { as: name, name: of, role, seconds: seconds === 0n && kind === MLDSA ? null : seconds };
-  });
-  return { quorum: policy.quorum, levels, cosignedBy, notChecked };
+    const size = second === null ? {} : { size: checkpoints[at].size };
+    return { as: name, name: of, role, seconds: seconds === 0n && kind === MLDSA ? null : seconds, ...size };
+  }));
+  const found = { quorum: policy.quorum, levels, cosignedBy, notChecked };
+  const sizeWith = (level) => checkpoints.findLast((_, at) => reached[at].includes(level))?.size ?? null;
+  return second === null ? found : { ...found, seenTo: sizeWith('witnessed'), replayedTo: sizeWith('audited') };
+}
+
+// Those who count together: of one checkpoint those who saw it; of two those of either, or the witnesses of one with the auditors
+// of the other.
+function waysToQuorum(present) {
+  if (present.length === 1) return present;
+  const [first, second] = present;
+  const mixed = (witnesses, auditors) => new Set([...[...witnesses].filter((name) => !isAuditor(name)), ...[...auditors].filter(isAuditor)]);
+  return [first, second, mixed(second, first), mixed(first, second)];
+}
+
+// Names who is missing in that way which lacks the fewest.
+function quorumMissing(policy, ways, levels) {
+  const lacks = ways.map((present) => ({ present, missing: missingFor(policy, present) }));
+  const { present, missing } = lacks.reduce((least, way) => (way.missing.length < least.missing.length ? way : least));
+  const said = missing.map((name) => `${name} (${policy.witnesses.get(name).name})`).join(', ');
+  const there = [...policy.witnesses.keys()].filter((name) => present.has(name)).join(', ') || 'nobody';
+  const what = `the policy's quorum, ${policy.quorum}, is not there: no cosignature by ${said}; there are those by ${there}`;
+  return Object.assign(new Refused('quorum_missing', what), { missing, levels });
 }
 
 // The witnesses that are there, and the groups that have enough of them. A group's members are defined before it.

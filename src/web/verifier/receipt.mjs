@@ -5,7 +5,7 @@ import { readAbout } from './about.mjs';
 import { BOUNDS } from './bounds.mjs';
 import {
   RULES_VERSION, Refused, byteString, bytes32, decimal, decodeEntry, equal, fromBase64, hex, isSealedEntry,
-  isStateEntry, listOf, mayStandAt, namesMldsa, need, option, readWhole, reading, table, u64,
+  isStateEntry, listOf, mayStandAt, namesMldsa, need, option, readWhole, reading, table, text8, u64,
 } from './codec.mjs';
 import { bytesOf, readFile } from './file.mjs';
 import { verifyItem } from './items.mjs';
@@ -13,12 +13,13 @@ import { checkLines, newestOf, readCheckpoint, verifyCheckpoint } from './note.m
 import { checkLogByPolicy, checkQuorumOf, checkStatement } from './policy.mjs';
 import { MAY_SAY, checkSealed, checkSignatures, recordId, signingInput } from './record.mjs';
 import { checkShownLength, openShown, readShown } from './shown.mjs';
-import { leafHash, pathLength, rootByPath } from './tree.mjs';
+import { checkConsistency, consistencyLength, leafHash, pathLength, rootByPath } from './tree.mjs';
 
 const FIRST_LINE = 'c2sp.org/tlog-proof@v1';
 const BEGINNING_BYTES = 256;
 const ENTRY_BYTES = byteString(BOUNDS.entry_bytes);
 const PATH = listOf(bytes32, 0, BOUNDS.path_hashes);
+const SECOND = table({ checkpoint: byteString(BOUNDS.note_bytes), consistency: PATH });
 const LINK = table({ index: u64, entry: ENTRY_BYTES, path: PATH });
 const SEAL_LINK = table({ index: u64, entry: ENTRY_BYTES, path: PATH, siblings: listOf(bytes32, 0, BOUNDS.siblings) });
 
@@ -40,10 +41,10 @@ function readExtra(reader) {
   const entry = ENTRY_BYTES(reader);
   const seal = isSealedEntry(entry) ? SEAL_LINK(reader) : null;
   const authority = listOf(LINK, 0, BOUNDS.authority_links)(reader);
-  if (!isStateEntry(entry)) return { entry, seal, authority };
   // Items of the state, and entries that are shown beside them.
-  const items = listOf(ITEM, 0, BOUNDS.items)(reader);
-  return { entry, seal, authority, beside: { items, ...readShown(reader) } };
+  const beside = isStateEntry(entry) ? { items: listOf(ITEM, 0, BOUNDS.items)(reader), ...readShown(reader) } : null;
+  const second = reader.place < reader.bytes.length ? SECOND(reader) : null;
+  return { entry, seal, authority, beside, second };
 }
 
 function readLines(text) {
@@ -60,20 +61,35 @@ function readLines(text) {
   const index = decimal(lines[2].slice(6), 'the index');
   const path = lines.slice(3).map((line) => fromBase64(line, 'a hash of the proof'));
   need(path.every((hash) => hash.length === 32), '', 'a hash of the proof has not 32 bytes');
-  const { entry, seal, authority, beside = null } = extra;
-  return { chain: [{ index, entry, path }, ...authority], seal, beside, note: text.slice(parted + 2) };
+  const { entry, seal, authority, beside, second } = extra;
+  return { chain: [{ index, entry, path }, ...authority], seal, beside, second, note: text.slice(parted + 2) };
 }
 
 // The chain from the entry to its last link, each with index and path; the entry's seal, or null; what stands beside a
-// state entry (`beside`: items, entries that are shown, and their hashes), or null; and the checkpoint as it was read; from a file's bytes, or from text that was pasted.
+// state entry (`beside`: items, entries that are shown, and their hashes), or null; the checkpoint as it was read; and the second
+// one (`second`) with the proof of consistency, or null; from a file's bytes, or from text that was pasted.
 export function readReceipt(file) {
   const bytes = bytesOf(file);
   need(beginsAsAReceipt(bytes), 'not_a_receipt', `its first line is not ${FIRST_LINE}`);
   need(bytes.length <= BOUNDS.receipt_bytes, 'too_long', 'a receipt is longer than 4 MiB');
   return readFile(bytes, (text) => {
-    const { note, ...read } = reading('receipt_malformed', () => readLines(text));
-    return { ...read, checkpoint: readCheckpoint(note) };
+    const { note, second: raw, ...read } = reading('receipt_malformed', () => readLines(text));
+    const checkpoint = readCheckpoint(note);
+    return { ...read, checkpoint, second: raw === null ? null : readSecond(raw, checkpoint) };
   });
+}
+
+function readSecond(raw, { size }) {
+  const second = readCheckpoint(text8(raw.checkpoint, 'note_malformed', 'the second checkpoint is not UTF-8'));
+  need(second.size > size, 'receipt_malformed', 'its second checkpoint is not larger than its own');
+  return { ...second, consistency: raw.consistency };
+}
+
+// That the second checkpoint's tree begins with that of the file's own.
+async function checkSecond(second, { size, root }) {
+  const needed = consistencyLength(size, second.size);
+  need(second.consistency.length === needed, 'proof_incomplete', 'the proof between the two checkpoints has not the number of hashes that it needs');
+  await checkConsistency(size, root, second.size, second.root, second.consistency);
 }
 
 // That each proof has just as many hashes as its index needs in the checkpoint's tree: one that has
@@ -164,30 +180,35 @@ export async function verifyReceipt(file, { vkey: given = null, policy = null, g
     tell(name, found);
     return found;
   };
-  const { checkpoint, chain, seal: sealLink, beside } = await check('checkpoint', async () => {
+  const { checkpoint, second, chain, seal: sealLink, beside } = await check('checkpoint', async () => {
     const read = readReceipt(file);
-    if (given !== null) await verifyCheckpoint(read.checkpoint, given);
-    if (policy !== null && policy.logs.length > 0) {
-      const signed = await checkLogByPolicy(policy, read.checkpoint);
-      vkey ??= signed;
+    for (const one of read.second === null ? [read.checkpoint] : [read.checkpoint, read.second]) {
+      if (given !== null) await verifyCheckpoint(one, given);
+      if (policy !== null && policy.logs.length > 0) {
+        const signed = await checkLogByPolicy(policy, one);
+        vkey ??= signed;
+      }
     }
     return read;
   });
+  const checkpoints = second === null ? [checkpoint] : [checkpoint, second];
   const seen = await check('witnesses', async () => {
     const all = [];
     for (const witness of witnesses) {
-      // Of several lines all hold, and the newest time counts.
-      const seconds = newestOf(witness, await checkLines(checkpoint, witness));
+      // Of several lines all hold, and the newest time counts; of two checkpoints the newer that it saw.
+      let seconds = null;
+      for (const one of checkpoints) seconds = newestOf(witness, await checkLines(one, witness)) ?? seconds;
       need(seconds !== null, 'witness_missing', `no cosignature by ${witness.name}`);
       all.push({ name: witness.name, seconds });
     }
-    if (policy !== null) byPolicy = await checkQuorumOf(policy, checkpoint);
+    if (policy !== null) byPolicy = await checkQuorumOf(policy, checkpoint, second);
     return all;
   });
   const rest = sealLink === null ? chain : [...chain, sealLink];
   await named('inclusion', async () => {
     checkLengths(beside === null ? rest : chain.slice(0, 1), checkpoint);
     if (beside !== null) checkShownLength(beside, checkpoint);
+    if (second !== null) await checkSecond(second, checkpoint);
   });
   // A state entry is of no genesis, and has no links that could be.
   if (beside === null) await named('genesis', async () => checkFormat(chain[chain.length - 1], checkpoint));
@@ -227,7 +248,7 @@ export async function verifyReceipt(file, { vkey: given = null, policy = null, g
       return { items: proven, shown: opened, file: readAbout(proven, opened, state, checkpoint.origin, genesis) };
     });
     const nobody = { seal: null, grant: null, genesis: file?.genesis ?? null };
-    return { ...nobody, index: entry.index, entry, items, file, shown, checkpoint, vkey, pinned: genesis, seen, policy: byPolicy, entries: [entry] };
+    return { ...nobody, index: entry.index, entry, items, file, shown, checkpoint, second, vkey, pinned: genesis, seen, policy: byPolicy, entries: [entry] };
   }
   // The entry that is signed.
   let signed = entry;
@@ -284,7 +305,7 @@ export async function verifyReceipt(file, { vkey: given = null, policy = null, g
     need(!unverified, 'mldsa_unsupported', 'a statement names an ML-DSA key, whose signature is not verified here');
     return id;
   });
-  const proven = { index: entry.index, grant, checkpoint, genesis: genesisId, vkey, pinned: genesis, seen, policy: byPolicy, entries };
+  const proven = { index: entry.index, grant, checkpoint, second, genesis: genesisId, vkey, pinned: genesis, seen, policy: byPolicy, entries };
   if (sealLink === null) return { ...proven, entry, seal: null };
   // What a sealed entry does not say itself, its seal says of it.
   const { issuer, issued_on: issuedOn, admitted_at: admittedAt } = signed;

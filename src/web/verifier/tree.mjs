@@ -36,6 +36,14 @@ export async function rootByPath(leaf, index, size, path) {
   return root;
 }
 
+// How many hashes prove that a tree begins with a smaller one (RFC 9162, 2.1.4.1): those of the place of the smaller one's last
+// whole subtree, and that subtree's own unless it is all of the smaller tree.
+export function consistencyLength(from, to) {
+  let [first, last] = [from - 1n, to - 1n];
+  while (first & 1n) [first, last] = [first >> 1n, last >> 1n];
+  return (first === 0n ? 0 : 1) + pathLength(first, last + 1n);
+}
+
 // RFC 9162, 2.1.4.2: that the tree of `from` entries is the beginning of that of `to`. Throws `forked` where the two roots
 // contradict each other, whoever gave the proof: two roots of one size, or a proof that leads to the larger root and from
 // another smaller one. A proof that leads elsewhere is merely false, `proof_false`: another one might hold.

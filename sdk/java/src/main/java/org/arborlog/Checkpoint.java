@@ -11,7 +11,7 @@ import java.util.List;
 
 /** What a note claims of a log; which of its lines hold, verify tells. */
 public final class Checkpoint {
-    private static final int NOTE_BYTES_MAX = 262_144;
+    static final int NOTE_BYTES_MAX = 262_144;
     private static final int SIGNATURES_MAX = 64;
 
     private record Line(String name, String id, byte[] signature) {}

@@ -19,6 +19,9 @@ public final class Client {
     private static final long PAUSE_FIRST_MS = 100;
     private static final long PAUSE_LONGEST_MS = 5_000;
 
+    /** The newest commit's checkpoint. A web server that has a ledger's files alone has no such address, and says so in words of its own. */
+    private static final String NEWEST_CHECKPOINT = "/v1/checkpoint";
+
     private final List<String> addresses;
     private final Transport transport;
     private final Duration attemptTimeout;
@@ -52,6 +55,9 @@ public final class Client {
                     return read.apply(answer.body());
                 }
                 Problem problem = Problem.read(answer.status(), answer.body());
+                if (problem == null && answer.status() == 404 && path.equals(NEWEST_CHECKPOINT)) {
+                    throw Problem.absent();
+                }
                 if (problem != null && answer.status() != 408 && answer.status() != 429 && answer.status() < 500) {
                     throw problem;
                 }
@@ -147,7 +153,7 @@ public final class Client {
      */
     public String checkpoint() throws InterruptedException {
         try {
-            return checkpointAt("/v1/checkpoint");
+            return checkpointAt(NEWEST_CHECKPOINT);
         } catch (Problem problem) {
             if (problem.status() != 404) {
                 throw problem;

@@ -37,6 +37,11 @@ public final class Problem extends RuntimeException {
         return refused;
     }
 
+    /** That a server which has the files alone has no such address. */
+    static Problem absent() {
+        return new Problem(404, "not_found", "there is no such address", List.of());
+    }
+
     /** The problem that a body says, or null: only the ledger answers with its problems. */
     static Problem read(int status, byte[] body) {
         try {

@@ -4,14 +4,18 @@ import static org.arborlog.ArborlogException.need;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** What a policy makes of a checkpoint (docs/format.md, 12.3). */
 final class Quorum {
+    private static final List<String> LEVELS = List.of("cosigned", "witnessed", "audited");
+
     private final Policy policy;
 
     Quorum(Policy policy) {
@@ -53,39 +57,78 @@ final class Quorum {
         return isAuditor || key.type() != VerifierKey.MLDSA ? times : times.stream().filter(seconds -> seconds != 0).toList();
     }
 
-    /** Who of the policy cosigned a checkpoint. Without the quorum it throws QuorumMissing, or mldsa_unsupported. */
-    ByPolicy judge(Checkpoint checkpoint, Trust trust) {
+    /** Who of the policy cosigned a file's checkpoints. Without the quorum it throws QuorumMissing, or mldsa_unsupported. */
+    ByPolicy judge(List<Checkpoint> checkpoints, Trust trust) {
         List<ByPolicy.Cosigner> cosignedBy = new ArrayList<>();
-        List<String> notChecked = new ArrayList<>();
-        for (Map.Entry<String, VerifierKey> witness : policy.witnesses().entrySet()) {
-            String name = witness.getKey();
-            VerifierKey key = witness.getValue();
-            Checkpoint.Lines lines = checkpoint.readLines(key, trust.check(), trust.mldsa());
-            List<Long> times = timesThatCount(key, lines.times(), isAuditor(name));
-            if (!times.isEmpty() && lines.isUnread()) {
-                notChecked.add(name);
-            } else if (!times.isEmpty()) {
-                long newest = Collections.max(times);
-                cosignedBy.add(new ByPolicy.Cosigner(name, key.name(), isAuditor(name) ? "auditor" : "witness",
-                    newest == 0 && key.type() == VerifierKey.MLDSA ? null : newest));
+        List<Set<String>> present = new ArrayList<>();
+        List<Set<String>> withUnread = new ArrayList<>();
+        Set<String> unread = new HashSet<>();
+        Map<String, Long> reached = new HashMap<>();
+        for (Checkpoint checkpoint : checkpoints) {
+            Set<String> seen = new HashSet<>();
+            Set<String> unreadHere = new HashSet<>();
+            for (Map.Entry<String, VerifierKey> witness : policy.witnesses().entrySet()) {
+                String name = witness.getKey();
+                VerifierKey key = witness.getValue();
+                Checkpoint.Lines lines = checkpoint.readLines(key, trust.check(), trust.mldsa());
+                List<Long> times = timesThatCount(key, lines.times(), isAuditor(name));
+                if (!times.isEmpty() && lines.isUnread()) {
+                    unreadHere.add(name);
+                } else if (!times.isEmpty()) {
+                    long newest = Collections.max(times);
+                    seen.add(name);
+                    cosignedBy.add(new ByPolicy.Cosigner(name, key.name(), isAuditor(name) ? "auditor" : "witness", checkpoint.size(),
+                        newest == 0 && key.type() == VerifierKey.MLDSA ? null : newest));
+                }
             }
+            present.add(seen);
+            withUnread.add(both(seen, unreadHere));
+            unread.addAll(unreadHere);
+            levels(seen).forEach(level -> reached.put(level, checkpoint.size()));
         }
-        Set<String> present = cosignedBy.stream().map(ByPolicy.Cosigner::as).collect(Collectors.toSet());
-        List<String> levels = levels(present);
-        if (!levels.contains("cosigned")) {
-            at(!holding(both(present, notChecked)).contains(policy.quorum()), "mldsa_unsupported",
+        boolean isMet = isMet(present);
+        List<String> levels = LEVELS.stream().filter(level -> reached.containsKey(level) || isMet && level.equals("cosigned")).toList();
+        List<String> notChecked = policy.witnesses().keySet().stream().filter(unread::contains).toList();
+        if (!isMet) {
+            at(!isMet(withUnread), "mldsa_unsupported",
                 "the policy's quorum depends on lines of ML-DSA-44, which nothing here checks: " + String.join(", ", notChecked));
-            throw quorumMissing(cosignedBy, present, levels);
+            throw quorumMissing(waysToQuorum(present), levels);
         }
-        return new ByPolicy(levels, List.copyOf(cosignedBy), List.copyOf(notChecked));
+        return new ByPolicy(levels, List.copyOf(cosignedBy), reached.get("witnessed"), reached.get("audited"), notChecked);
     }
 
-    private QuorumMissing quorumMissing(List<ByPolicy.Cosigner> cosignedBy, Set<String> present, List<String> levels) {
+    /**
+     * Those who count together: of one checkpoint those who saw it; of two those of either, or the witnesses of one with the auditors of the
+     * other.
+     */
+    private static List<Set<String>> waysToQuorum(List<Set<String>> present) {
+        if (present.size() == 1) {
+            return present;
+        }
+        Set<String> first = present.get(0);
+        Set<String> second = present.get(1);
+        return List.of(first, second, mixed(second, first), mixed(first, second));
+    }
+
+    private static Set<String> mixed(Set<String> witnesses, Set<String> auditors) {
+        return Stream.concat(witnesses.stream().filter(name -> !isAuditor(name)), auditors.stream().filter(Quorum::isAuditor)).collect(Collectors.toSet());
+    }
+
+    private boolean isMet(List<Set<String>> present) {
+        return waysToQuorum(present).stream().anyMatch(way -> holding(way).contains(policy.quorum()));
+    }
+
+    /** Names who is missing in that way to the quorum which lacks the fewest. */
+    private QuorumMissing quorumMissing(List<Set<String>> ways, List<String> levels) {
+        Set<String> present = ways.get(0);
+        for (Set<String> way : ways) {
+            present = missing(way).size() < missing(present).size() ? way : present;
+        }
         List<QuorumMissing.Witness> missing = missing(present);
-        String there = cosignedBy.isEmpty() ? "nobody" : cosignedBy.stream().map(ByPolicy.Cosigner::as).collect(Collectors.joining(", "));
+        String there = policy.witnesses().keySet().stream().filter(present::contains).collect(Collectors.joining(", "));
         return new QuorumMissing("the policy's quorum, " + policy.quorum() + ", is not there: no cosignature by "
-            + missing.stream().map(one -> one.as() + " (" + one.name() + ")").collect(Collectors.joining(", ")) + "; there are those by " + there,
-            missing, levels);
+            + missing.stream().map(one -> one.as() + " (" + one.name() + ")").collect(Collectors.joining(", ")) + "; there are those by "
+            + (there.isEmpty() ? "nobody" : there), missing, levels);
     }
 
     private static Set<String> both(Set<String> one, Iterable<String> other) {

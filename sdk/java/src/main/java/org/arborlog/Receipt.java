@@ -34,7 +34,7 @@ public final class Receipt {
     /** Verifies a file, and gives what is proven; else an ArborlogException, whose outcome says whether it is false. */
     public static Proven verify(byte[] data, Trust trust) {
         ReceiptFile file = ReceiptFile.read(data);
-        Witnessed seen = witnessed(file.checkpoint, trust);
+        Witnessed seen = witnessed(file.checkpoints(), trust);
         if (Entry.formOf(file.chain.get(0).entry()) == 3) {
             return StateReceipt.verify(file, trust, seen);
         }
@@ -46,25 +46,32 @@ public final class Receipt {
     /** Who saw a checkpoint: the witnesses of Trust, and those of its policy, or null. */
     record Witnessed(List<Proven.Seen> seen, ByPolicy byPolicy) {}
 
-    private static Witnessed witnessed(Checkpoint checkpoint, Trust trust) {
+    private static Witnessed witnessed(List<Checkpoint> checkpoints, Trust trust) {
         Policy policy = trust.policy();
         boolean hasLogs = policy != null && !policy.logs().isEmpty();
         need(trust.log() != null || hasLogs, "wrong_use", "neither a log's key nor a policy with a log line was given");
-        if (trust.log() != null) {
-            checkpoint.verify(trust.log(), trust.check(), trust.mldsa());
-        }
-        if (hasLogs) {
-            Quorum.checkLog(policy, checkpoint, trust);
+        for (Checkpoint checkpoint : checkpoints) {
+            if (trust.log() != null) {
+                checkpoint.verify(trust.log(), trust.check(), trust.mldsa());
+            }
+            if (hasLogs) {
+                Quorum.checkLog(policy, checkpoint, trust);
+            }
         }
         List<Proven.Seen> seen = new ArrayList<>();
         for (VerifierKey key : trust.witnesses()) {
-            List<Long> times = Quorum.timesThatCount(key, checkpoint.linesOf(key, trust.check(), trust.mldsa()), false);
+            // Of two checkpoints, the newer one that it saw is what counts.
+            List<Long> times = List.of();
+            for (Checkpoint checkpoint : checkpoints) {
+                List<Long> found = Quorum.timesThatCount(key, checkpoint.linesOf(key, trust.check(), trust.mldsa()), false);
+                times = found.isEmpty() ? times : found;
+            }
             if (times.isEmpty()) {
                 throw new ArborlogException("witness_missing", "checkpoint", "no cosignature by " + key.name());
             }
             seen.add(new Proven.Seen(key.name(), Collections.max(times)));
         }
-        return new Witnessed(List.copyOf(seen), policy == null ? null : new Quorum(policy).judge(checkpoint, trust));
+        return new Witnessed(List.copyOf(seen), policy == null ? null : new Quorum(policy).judge(checkpoints, trust));
     }
 
     // ---- steps 4 to 11
@@ -84,6 +91,7 @@ public final class Receipt {
             links.add(file.seal);
         }
         links.forEach(link -> link.checkComplete(checkpoint));
+        file.checkSecond();
         checkFormat(file.chain.get(last), checkpoint);
         List<Opened> opened = new ArrayList<>();
         Entry sealed = null;

@@ -24,6 +24,7 @@ final class ReceiptFile {
     final List<Shown> shown = new ArrayList<>();
     List<Bytes32> hashes = List.of();
     Checkpoint checkpoint;
+    SecondCheckpoint second;
 
     record Link(long index, byte[] entry, List<Bytes32> path) {
         void checkComplete(Checkpoint checkpoint) {
@@ -66,10 +67,25 @@ final class ReceiptFile {
         }
         try {
             file.checkpoint = Checkpoint.read(note);
+            if (file.second != null) {
+                file.second.read(file.checkpoint.size());
+            }
         } catch (ArborlogException wrong) {
             throw FileFault.name(data, wrong.at("checkpoint"));
         }
         return file;
+    }
+
+    /** The file's own checkpoint, and the second one if it has one. */
+    List<Checkpoint> checkpoints() {
+        return second == null ? List.of(checkpoint) : List.of(checkpoint, second.checkpoint());
+    }
+
+    /** The end of step 4, of a file with two checkpoints. */
+    void checkSecond() {
+        if (second != null) {
+            second.checkExtends(checkpoint);
+        }
     }
 
     /** Whether a file is a receipt, whatever was done to it. */
@@ -105,6 +121,9 @@ final class ReceiptFile {
         }
         Reader in = new Reader(extra);
         readExtra(in, index, path);
+        if (in.left() > 0) {
+            second = new SecondCheckpoint(in.byteString(Checkpoint.NOTE_BYTES_MAX), in.hashes(PATH_MAX));
+        }
         in.end();
         return Arrays.copyOfRange(data, parted + 2, data.length);
     }

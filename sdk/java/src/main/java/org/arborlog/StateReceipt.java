@@ -62,6 +62,7 @@ final class StateReceipt {
             need(Long.compareUnsigned(last, checkpoint.size()) < 0 && file.hashes.size() == jointLength(file.shown, 0, checkpoint.size()),
                 "proof_incomplete", "there are not as many hashes as the shown entries need");
         }
+        file.checkSecond();
         need(first.isIncluded(checkpoint), "not_included", "it is not at its index in the checkpoint's tree");
         Entry entry;
         try {

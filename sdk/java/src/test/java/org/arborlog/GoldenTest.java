@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -29,6 +31,36 @@ class GoldenTest {
             }
         }
         throw new AssertionError("no golden key " + key);
+    }
+
+    /** A server that has the files alone has the newest checkpoint at /checkpoint. */
+    @Test
+    void whereTheNewestCheckpointIsRead() throws Exception {
+        String standing = Golden.text("log/55/checkpoint");
+        String newest = Golden.text("log/257/checkpoint");
+        assertEquals(List.of(newest, "/v1/checkpoint"), checkpointOf(Map.of("/checkpoint", standing, "/v1/checkpoint", newest), 404));
+        assertEquals(List.of(standing, "/v1/checkpoint", "/checkpoint"), checkpointOf(Map.of("/checkpoint", standing), 404));
+        // Another refusal is no server without the address.
+        assertEquals(List.of("403", "/v1/checkpoint"), checkpointOf(Map.of("/checkpoint", standing), 403));
+    }
+
+    /** What a client reads as the newest checkpoint, or the status that it is refused with, and which paths it asks for. */
+    private static List<String> checkpointOf(Map<String, String> files, int otherwise) throws InterruptedException {
+        List<String> asked = new ArrayList<>();
+        Transport transport = (request, timeout) -> {
+            String path = request.url().replace("http://log.example", "");
+            asked.add(path);
+            String body = files.getOrDefault(path, otherwise == 404 ? "<p>no such page"
+                : "{\"type\":\"urn:arborlog:problem:other\",\"status\":" + otherwise + ",\"code\":\"other\",\"detail\":\"\",\"advice\":\"\"}");
+            return new Transport.Response(files.containsKey(path) ? 200 : otherwise, body.getBytes(StandardCharsets.UTF_8), null);
+        };
+        Client client = new Client(List.of("http://log.example"), transport, Duration.ofSeconds(5), Duration.ofSeconds(5));
+        try {
+            asked.add(0, client.checkpoint());
+        } catch (Problem problem) {
+            asked.add(0, Integer.toString(problem.status()));
+        }
+        return asked;
     }
 
     @Test
