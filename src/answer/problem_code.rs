@@ -15,7 +15,6 @@ macro_rules! problem_codes {
 
         impl ProblemCode {
             /// Every code, by status.
-            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The name that problem documents carry.

@@ -81,6 +81,7 @@
 
 mod batch;
 mod clock;
+mod figures;
 mod following;
 mod genesis;
 mod intake;
@@ -133,8 +134,9 @@ use crate::ledger::State;
 use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
-use crate::store::blobs::{BlobStore, Progress, load_state};
+use crate::store::blobs::{BlobStore, Blobs, CountedBlobs, Progress, load_state};
 use crate::store::{Bytes, DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
+use figures::Measured;
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
 use publisher::{Publisher, ends_in_state};
@@ -246,6 +248,8 @@ struct Start {
     recovered: Recovered,
     /// The checkpoint of it, if it is signed already; else it is signed here.
     published: Option<Published>,
+    /// What is measured of it.
+    measured: Measured,
 }
 
 /// Which state was read: an answer from it waits until this much is published.
@@ -285,6 +289,8 @@ pub struct Log {
     replays: Shares,
     /// Of a log that several processes share: what this one knows of the others.
     shared: Option<Arc<SharedLog>>,
+    /// What is measured of it.
+    measured: Measured,
     /// What packs behind the commits of such a log.
     packing: Option<Packing>,
     sequencer: tokio::task::JoinHandle<()>,
@@ -326,9 +332,12 @@ impl Log {
         clock: Clock,
         config: &LogConfig,
     ) -> Result<Self, LogError> {
-        let blobs = Arc::clone(&shared.blobs);
+        let measured = Measured::of(config);
+        let requests = measured.store_requests.clone();
+        let blobs: Arc<dyn Blobs> =
+            Arc::new(CountedBlobs::new(Arc::clone(&shared.blobs), requests));
         let (shape, patience) = (shared.shape, shared.patience);
-        let store = BlobStore::open(blobs, signer.origin(), shape, patience).await?;
+        let store = BlobStore::open(Arc::clone(&blobs), signer.origin(), shape, patience).await?;
         let signed = match &shared.without_key {
             None => {
                 store.begin_at_floor(u64::MAX).await?;
@@ -340,7 +349,7 @@ impl Log {
                 Some((first_key, signed))
             }
         };
-        let loaded = load_state(&*shared.blobs, patience).await?;
+        let loaded = load_state(&*blobs, patience).await?;
         let reader = Reader::new(Arc::new(store.clone()));
         let recovered = recovery::recover_from(&reader, signer.origin(), loaded).await?;
         let published = match signed {
@@ -352,7 +361,12 @@ impl Log {
                 )?)
             }
         };
-        let saver = Saver::new(store.clone(), config.entries_per_save, recovered.saved_size);
+        let saver = Saver::new(
+            store.clone(),
+            config.entries_per_save,
+            recovered.saved_size,
+            measured.measures.clone(),
+        );
         let beside = match config.holds_checkpoint {
             true => BesideChain::Nothing,
             false => BesideChain::Newest,
@@ -361,6 +375,7 @@ impl Log {
         let start = Start {
             recovered,
             published,
+            measured,
         };
         Self::run_with(reader, start, shared, signer, None, clock, config).await
     }
@@ -395,6 +410,7 @@ impl Log {
         let start = Start {
             recovered,
             published: None,
+            measured: Measured::of(config),
         };
         Self::run_with(reader, start, None, signer, saved, clock, config).await
     }
@@ -411,7 +427,11 @@ impl Log {
         let Start {
             recovered,
             published,
+            measured,
         } = start;
+        if recovered.saved_size > 0 {
+            measured.measures.saved.set(recovered.saved_size);
+        }
         let origin = signer.origin().clone();
         let mldsa_key = signer.mldsa().cloned();
         let store = Arc::clone(reader.shared_store());
@@ -482,6 +502,7 @@ impl Log {
                 clock: Arc::clone(&clock),
                 epoch: Arc::clone(&epoch),
                 status: StatusWriter(Arc::clone(&status)),
+                measures: measured.measures.clone(),
             },
             sharing,
             slow_commit: config.slow_commit,
@@ -496,6 +517,7 @@ impl Log {
                 saved,
                 recovered.saved_size,
                 config.entries_per_save,
+                &measured.measures,
                 vital(&status, "the thread that saves the state"),
             ),
         };
@@ -521,6 +543,7 @@ impl Log {
             mldsa_key,
             walks: Shares::new(retries::WALKS_MAX, retries::WALKS_EACH),
             replays: Shares::new(sealed_intake::REPLAYS_MAX, sealed_intake::REPLAYS_MAX),
+            measured,
             packing: shared.clone().map(Packing::start),
             shared,
             sequencer,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::Published;
 use super::clock::Clock;
@@ -10,6 +11,7 @@ use super::signer::LogSigner;
 use super::status::StatusWriter;
 use crate::crypto::PublicKey;
 use crate::ledger::State;
+use crate::measures::Measures;
 use crate::record::{LogHead, TimeMs};
 
 /// Whether the newest entry of a state is a state entry.
@@ -30,6 +32,8 @@ pub(super) struct Publisher {
     /// held.
     pub epoch: Arc<AtomicU64>,
     pub status: StatusWriter,
+    /// How long publishing takes is counted here.
+    pub measures: Measures,
 }
 
 impl Publisher {
@@ -43,12 +47,15 @@ impl Publisher {
         head: LogHead,
         ends_in_state: bool,
     ) -> Result<Arc<Published>, String> {
+        let begun = Instant::now();
         let at = TimeMs(self.clock.wall_ms());
         let published = self
             .signer
             .publish(log_keys, head, ends_in_state, at)
             .map_err(|error| error.to_string())?;
-        self.tell(published).await
+        let told = self.tell(published).await;
+        self.measures.publications.add(begun.elapsed());
+        told
     }
 
     /// Publishes a checkpoint that is signed: of a log whose entries are durable.

@@ -19,7 +19,7 @@ use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::sharing::{DurableState, Led, Sharing, asked_to_leave, deposed, drop_elsewhere};
-use super::slow_commit::told_if_slow;
+use super::slow_commit::measured;
 use super::state_roots::{ProvenState, ProvenStates, StateRoots, UNCOVERED_MAX};
 use super::status::Status;
 use crate::crypto::PublicKey;
@@ -523,7 +523,8 @@ impl Sequencer {
         let batch = Arc::new(batch);
         let commit = self.store.commit(Arc::clone(&batch));
         let entries = batch.to.tree.size - batch.from.tree.size;
-        let outcome = told_if_slow(commit, entries, self.slow_commit);
+        let measures = self.publisher.measures.clone();
+        let outcome = measured(commit, entries, self.slow_commit, measures);
         let after = self.sharing.is_some().then(|| DurableState {
             state: self.state().clone(),
             tree: self.tree.clone(),

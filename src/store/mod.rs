@@ -32,6 +32,7 @@ pub use repair::{ProvenCopy, RepairError, Repaired, repair};
 pub use saved_state::{SavedState, SavedStateError, StateChange};
 
 use crate::durable::FileError;
+use crate::measures::Durations;
 use crate::merkle::TileId;
 use crate::record::LogHead;
 
@@ -196,5 +197,16 @@ pub trait Store: Send + Sync + 'static {
     /// its own fails in commits alone, which tell: it waits for ever.
     fn stopped(&self) -> BoxFuture<'_, StoreError> {
         Box::pin(std::future::pending())
+    }
+
+    /// How long the syncs of commits took; `None` of a store that syncs nothing itself.
+    fn syncs(&self) -> Option<Durations> {
+        None
+    }
+
+    /// Number of durable entries that are not yet where they stay for good: in files that never change, or in packs.
+    /// `None` of a store that keeps all of them in one way.
+    fn unsettled_entries(&self) -> Option<u64> {
+        None
     }
 }
