@@ -14,6 +14,7 @@ mod connections;
 mod cosigned;
 mod disk_space;
 mod entry_lists;
+mod evidence;
 mod following;
 mod forwarded;
 mod framing;
@@ -174,7 +175,8 @@ fn router(
     let receipts = OpenApiRouter::default()
         .routes(routes!(proofs::receipt))
         .routes(routes!(entry_lists::of_account))
-        .routes(routes!(entry_lists::of_issuer));
+        .routes(routes!(entry_lists::of_issuer))
+        .routes(routes!(evidence::evidence));
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))

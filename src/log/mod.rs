@@ -81,6 +81,7 @@
 
 mod batch;
 mod clock;
+mod evidence;
 mod figures;
 mod following;
 mod genesis;
@@ -115,6 +116,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 pub use clock::{Clock, ClockError};
+pub(crate) use evidence::evidence_of;
+pub use evidence::{EVIDENCE_ENTRIES, EvidenceConfig, EvidenceError, EvidenceFound, EvidenceOnce};
 pub use genesis::{GenesisError, admit_genesis, admit_genesis_to, has_store};
 pub use intake::{AppendError, Appended, NEVER_LEADS, Refused, RefusedBatch, UnavailableCode};
 pub use keeper::ENTRIES_PER_SAVE;
@@ -136,6 +139,7 @@ use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
 use crate::store::blobs::{BlobStore, Blobs, CountedBlobs, Progress, load_state};
 use crate::store::{Bytes, DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
+use evidence::{Evidence, EvidenceJudge};
 use figures::Measured;
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
@@ -194,6 +198,8 @@ pub struct LogConfig {
     pub holds_checkpoint: bool,
     /// A commit that takes longer has a line of the log.
     pub slow_commit: Duration,
+    /// How the evidence that entries name is indexed; `None` if it is not.
+    pub evidence: Option<EvidenceConfig>,
 }
 
 impl LogConfig {
@@ -210,6 +216,7 @@ impl LogConfig {
             shared: None,
             holds_checkpoint: false,
             slow_commit: Duration::from_millis(SLOW_COMMIT_MS),
+            evidence: None,
         }
     }
 }
@@ -233,6 +240,9 @@ pub enum LogError {
     /// The log has no key here, and no checkpoint of others that can be served at.
     #[error(transparent)]
     SignedElsewhere(#[from] SignedElsewhereError),
+    /// The index of evidence can't be opened or made.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// The system gives no threads.
     #[error("threads for signatures and state roots: {0}; raise the limit on threads")]
     Workers(std::io::Error),
@@ -294,6 +304,9 @@ pub struct Log {
     /// What packs behind the commits of such a log.
     packing: Option<Packing>,
     sequencer: tokio::task::JoinHandle<()>,
+    /// The index of evidence, and the task that keeps it.
+    evidence: Option<Arc<Evidence>>,
+    indexing: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Log {
@@ -459,6 +472,14 @@ impl Log {
         if let Some(last) = &last_signed {
             advance(last, &published.checkpoint).await?;
         }
+        let evidence = match &config.evidence {
+            Some(evidence) => {
+                let size = recovered.head.tree.size;
+                let opened = Evidence::open(evidence, &reader, size, TimeMs(clock.wall_ms()));
+                Some(Arc::new(opened.await?))
+            }
+            None => None,
+        };
         let clock = Arc::new(clock);
         let wrong_clock = clock.admission(recovered.state.globals().last_admitted_at);
         let wrong_clock = wrong_clock.err();
@@ -513,6 +534,7 @@ impl Log {
             roots,
             proven: Arc::clone(&proven),
             queue: QueueTaker(Arc::clone(&queue)),
+            evidence: evidence.clone().map(EvidenceJudge::new),
             keeper: Keeper::start(
                 saved,
                 recovered.saved_size,
@@ -527,6 +549,10 @@ impl Log {
         })
         .map_err(LogError::Workers)?;
         let sequencer = tokio::spawn(sequencer.run());
+        let indexing = evidence.clone().map(|evidence| {
+            let (reader, state) = (reader.clone(), Arc::clone(&state));
+            tokio::spawn(evidence.follow(reader, state, Arc::clone(&status)))
+        });
         Ok(Self {
             context,
             workers,
@@ -547,6 +573,8 @@ impl Log {
             packing: shared.clone().map(Packing::start),
             shared,
             sequencer,
+            evidence,
+            indexing,
         })
     }
 
@@ -894,6 +922,11 @@ impl Log {
             tracing::error!(%error, "the sequencer did not stop cleanly");
         }
         drop(self.packing.take());
+        if let Some(indexing) = self.indexing.take() {
+            // It holds the store, and the index.
+            indexing.abort();
+            let _ = indexing.await;
+        }
         self.rewind.stop().await;
     }
 
@@ -906,6 +939,9 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.queue.abandon();
+        if let Some(indexing) = &self.indexing {
+            indexing.abort();
+        }
     }
 }
 

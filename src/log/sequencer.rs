@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::ClockError;
+use super::evidence::EvidenceJudge;
 use super::keeper::Keeper;
 use super::publisher::{Publisher, ends_in_state};
 use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
@@ -59,6 +60,8 @@ pub(super) struct Sequencer {
     /// The states of the newest state entries, for readers.
     pub proven: Arc<ProvenStates>,
     pub queue: QueueTaker,
+    /// Which awards are refused by the evidence that they name, if any are.
+    pub evidence: Option<EvidenceJudge>,
 }
 
 /// Why submissions were not judged.
@@ -337,7 +340,14 @@ impl Sequencer {
         submissions
             .iter_mut()
             .for_each(|submission| self.cut_keyless(submission));
+        if let Some(evidence) = &mut self.evidence {
+            evidence.catch_up(self.tree.size());
+            let aside = evidence.look_up(&self.state, &mut submissions);
+            let why = "whether their evidence was named before can't be said yet; send it again";
+            refuse_all(aside.into_iter().map(|it| it.reply), why);
+        }
         let mut tree = std::mem::take(&mut self.tree);
+        let mut evidence = self.evidence.take();
         let judged = {
             let mut state = self.state();
             judge(
@@ -347,9 +357,11 @@ impl Sequencer {
                 submissions,
                 &mut targets,
                 self.roots.made().map(AsRef::as_ref),
+                evidence.as_mut(),
             )
         };
         self.tree = tree;
+        self.evidence = evidence;
         if let Ok(judged) = &judged {
             self.note_batches(&judged.rulings, began);
             let is_new = judged.state_entry.is_some();

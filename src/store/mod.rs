@@ -8,6 +8,7 @@ pub mod blobs;
 mod committed;
 mod directory;
 mod disk;
+mod evidence_index;
 mod inspected;
 mod journal;
 mod repair;
@@ -26,6 +27,7 @@ pub use bytes::Bytes;
 
 pub use directory::StoreLock;
 pub use disk::DiskStore;
+pub use evidence_index::{EvidenceIndex, EvidenceIndexError, EvidenceUse, Window};
 pub use inspected::InspectedStore;
 pub use journal::SEGMENT_BYTES;
 pub use repair::{ProvenCopy, RepairError, Repaired, repair};
