@@ -65,6 +65,7 @@ def first(kind, **fields):
 
 award, claim = first("award"), first("claim")
 account = STATEMENTS[claim]["account"]
+evidence = STATEMENTS[award]["evidence"]
 certificate = json.loads(ask(f"/v1/certificates/{claim}"))
 tree = next((tree for tree in certificate.get("trees", []) if "plot" in tree), {"plot": 1, "serial": 1})
 key = SIGNED[max(index for index in SIGNED if index < award)][0][:32].hex()
@@ -142,6 +143,7 @@ examples = {
     "/v1/batches": posted_batch(),
     "/v1/certificates/{index}": shown("/v1/certificates/{index}", index=claim),
     "/v1/entries/{index}": shown("/v1/entries/{index}", index=award),
+    "/v1/evidence/{digest}": shown("/v1/evidence/{digest}", digest=evidence),
     "/v1/governors": shown("/v1/governors"),
     "/v1/accounts/{id}/entries": shortest("/v1/accounts/{id}/entries", "id", ACCOUNTS),
     "/v1/issuers": shown("/v1/issuers"),

@@ -10,7 +10,7 @@
 //! comes to one [`outcome`] of four. So far there is no clock and no runtime, and only an audit reads
 //! files: an auditor embeds it with `default-features = false`.
 //!
-//! Above, with the feature `server`: `shares` is what clients share, `store` keeps bytes, `log` gives order and durability,
+//! Above, with the feature `server`: `measures` counts, `shares` is what clients share, `store` keeps bytes, `log` gives order and durability,
 //! `answer` is what handlers share, `http` serves both, `charts` draws, and `web` is the pages for
 //! people. With `client`: `client` signs and sends. With `cli`: `report` shows what an audit found.
 //! `docs/architecture.md` follows one record through all of it.
@@ -41,6 +41,8 @@ pub mod import;
 pub mod ledger;
 #[cfg(feature = "server")]
 pub mod log;
+#[cfg(feature = "server")]
+pub mod measures;
 pub mod merkle;
 pub mod note;
 pub mod outcome;

@@ -689,3 +689,135 @@ fn completions_and_manual_pages_know_every_command() {
     assert!(page("arborlog-key-show.1").contains("public"));
     assert!(support::run_ok(&["man"]).contains("arborlog"));
 }
+
+/// The names in the table of docs/operations.md, "Metrics", and those of a server.
+fn named_metrics(served: &str) -> (Vec<String>, Vec<String>) {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let (_, section) = docs.split_once("\n## Metrics\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.split(" | ").next().unwrap());
+    let named = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let mut named: Vec<String> = named
+        .map(|name| name.split('{').next().unwrap().to_owned())
+        .collect();
+    let types = served
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    let mut types: Vec<String> = types
+        .map(|line| match line.split_once(' ').unwrap() {
+            (name, "counter") => format!("{name}_total"),
+            (name, _) => name.to_owned(),
+        })
+        .collect();
+    named.sort();
+    types.sort();
+    (named, types)
+}
+
+#[test]
+fn every_metric_of_the_docs_is_there_from_the_start_and_counts() {
+    let ledger = Ledger::ready();
+    let witness = ledger.path("witness");
+    run(&["witness", &witness, "--init", "example.org/witness"]);
+    let vkey = std::fs::read_to_string(format!("{witness}/witness.vkey")).unwrap();
+    let policy = format!(
+        "witness gone {} http://127.0.0.1:9/\nquorum none\n",
+        vkey.trim()
+    );
+    std::fs::write(ledger.path("policy"), policy).unwrap();
+    let (policy, elsewhere) = (ledger.path("policy"), ledger.path("last-signed"));
+    let mut args = vec!["--policy", &policy, "--last-signed", &elsewhere];
+    // No entry comes by itself.
+    args.extend(["--state-every-ms", "0", "--cosign-every-ms", "100"]);
+    let server = Server::start_with(&ledger.dir, &args);
+    let metrics = || curl(&format!("{}/metrics", server.url)).1;
+    // The first request is counted when it was answered.
+    metrics();
+    let begun = Instant::now();
+    let first = loop {
+        let text = metrics();
+        if text.contains("arborlog_cosigner_asks_total{") {
+            break text;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{text}");
+    };
+    let (named, served) = named_metrics(&first);
+    assert_eq!(named, served);
+    for series in [
+        r#"arborlog_intake_records_total{outcome="admitted"} "#,
+        r#"arborlog_intake_records_total{outcome="unavailable"} "#,
+        r#"arborlog_problems_total{code="store_damaged"} "#,
+        r#"arborlog_problems_total{code="sequence_used"} "#,
+        "arborlog_commit_duration_seconds_count ",
+        "arborlog_fsync_duration_seconds_count ",
+        "arborlog_commit_entries_count ",
+        "arborlog_commits_failed_total ",
+        "arborlog_saves_failed_total ",
+        "arborlog_save_duration_seconds_count ",
+        r#"arborlog_store_requests_total{operation="create",outcome="unclear"} "#,
+        "arborlog_store_request_duration_seconds_count ",
+    ] {
+        assert_eq!(metric(&first, series), 0.0, "{series}");
+    }
+    let lag = r#"arborlog_cosigner_lag_seconds{cosigner="gone"} "#;
+    assert!(metric(&first, lag).is_nan());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let clock = metric(&first, "arborlog_clock_seconds ");
+    assert!((now.unwrap().as_secs_f64() - clock).abs() < 60.0);
+    for disk in ["ledger", "last_signed"] {
+        let free = format!("arborlog_disk_free_bytes{{disk=\"{disk}\"}} ");
+        assert!(metric(&first, &free) > 0.0, "{disk}");
+    }
+    assert!(metric(&first, "arborlog_connections ") >= 1.0);
+    assert!(metric(&first, "arborlog_connections_max ") > 100.0);
+
+    let remote = server.remote();
+    let records = ledger.sign(&remote, &ledger.platform, &[award(1, 1), award(2, 2)]);
+    for _ in 0..2 {
+        let answer = remote.append(&records).unwrap();
+        assert!(matches!(answer, BatchAnswer::Admitted(_)));
+    }
+    let refused = ledger.sign(&remote, &ledger.surveyor, &[award(1, 3)]);
+    remote.append(&refused).unwrap();
+    let text = metrics();
+    for (outcome, records) in [("admitted", 2.0), ("already_in", 2.0), ("refused", 1.0)] {
+        let series = format!("arborlog_intake_records_total{{outcome=\"{outcome}\"}} ");
+        assert_eq!(metric(&text, &series), records, "{outcome}");
+    }
+    assert_eq!(metric(&text, "arborlog_commit_entries_sum "), 2.0);
+    for series in [
+        "commit_entries",
+        "commit_duration_seconds",
+        "fsync_duration_seconds",
+    ] {
+        let count = metric(&text, &format!("arborlog_{series}_count "));
+        assert_eq!(count, 1.0, "{series}");
+    }
+    assert!(metric(&text, "arborlog_publish_duration_seconds_count ") >= 1.0);
+    let accounts = r#"arborlog_state_items{domain="accounts"} "#;
+    assert_eq!(metric(&text, accounts), 2.0);
+    let size = metric(&text, "arborlog_tree_size ");
+    assert_eq!(metric(&text, "arborlog_unsettled_entries "), size);
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn requests_to_an_object_store_are_counted_by_what_came_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("file://{}", folder.path().display());
+    let ledger = Ledger::init_with(&["--store", &store]);
+    let server = Server::start_with(&ledger.dir, &["--store", &store]);
+    let text = curl(&format!("{}/metrics", server.url)).1;
+    let created = r#"arborlog_store_requests_total{operation="create",outcome="done"} "#;
+    let absent = r#"arborlog_store_requests_total{operation="get",outcome="absent"} "#;
+    assert!(metric(&text, absent) > 0.0, "{text}");
+    assert!(metric(&text, "arborlog_store_request_duration_seconds_count ") > 0.0);
+    assert!(metric(&text, created) >= 0.0);
+    let unclear = r#"arborlog_store_requests_total{operation="create",outcome="unclear"} "#;
+    assert_eq!(metric(&text, unclear), 0.0);
+    assert!(metric(&text, r#"arborlog_disk_free_bytes{disk="ledger"} "#).is_nan());
+    assert_eq!(metric(&text, "arborlog_fsync_duration_seconds_count "), 0.0);
+    assert_eq!(server.stop(), 0);
+}

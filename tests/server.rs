@@ -257,6 +257,7 @@ fn the_openapi_document_is_true_to_the_routes() {
         "/v1/accounts/{id}",
         "/v1/accounts/{id}/entries",
         "/v1/issuers/{key}/entries",
+        "/v1/evidence/{digest}",
         "/v1/trees/{plot}/{serial}",
         "/v1/certificates/{index}",
         "/v1/plots/{number}",

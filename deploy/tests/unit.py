@@ -80,11 +80,11 @@ def allowed_calls() -> set[str]:
     return allowed
 
 
-def serve(program: Path, work: Path, *arguments, prefix=(), user=True) -> tuple[int, str]:
+def serve(program: Path, work: Path, *arguments, prefix=(), user=True, variables=None) -> tuple[int, str]:
     """Serves until it is ready, then stops; the exit code, and what was said."""
     as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if user else []
     command = [*prefix, *as_user, program, "serve", *arguments, "--listen", LISTEN]
-    environment = {"PATH": os.environ["PATH"], "TMPDIR": "/nonexistent"}
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": "/nonexistent"} | (variables or {})
     with (work / "said").open("w+") as said:
         process = subprocess.Popen(list(map(str, command)), env=environment, cwd=work, stdout=said, stderr=said)
         end = time.monotonic() + 60
@@ -184,8 +184,12 @@ def allow_by_list(path: Path, user: int):
 
 
 def check_credentials(program: Path, work: Path, ledger: Path):
-    """As deploy/README.md tells it: a file of the user itself is taken, one of root with an access list is not."""
-    key, credential = ledger / "keys/log.pem", work / "log.pem"
+    """As deploy/README.md tells it: a file of the user itself is taken, and one of root with an access list if it is where systemd
+    says that credentials are, and nowhere else."""
+    folder = work / "credentials"
+    folder.mkdir()
+    folder.chmod(0o755)
+    key, credential = ledger / "keys/log.pem", folder / "log.pem"
     shutil.copy(key, credential)
     key.unlink()
     key.symlink_to(credential)
@@ -201,7 +205,13 @@ def check_credentials(program: Path, work: Path, ledger: Path):
     code, said = serve(program, work, ledger)
     wanted = f"arborlog: {key} can be read by others (mode 440); run: chmod 600 {key}"
     check(code == 3 and wanted in said, f"exit code {code}: {said} -- deploy/README.md says otherwise")
-    print("a key by LoadCredential= is taken as a file of the user, and refused as one of root with an access list")
+    code, said = serve(program, work, ledger, variables={"CREDENTIALS_DIRECTORY": str(folder)})
+    check(code == 0, f"a credential of root with an access list is refused: {said}")
+    elsewhere = work / "elsewhere"
+    elsewhere.mkdir()
+    code, said = serve(program, work, ledger, variables={"CREDENTIALS_DIRECTORY": str(elsewhere)})
+    check(code == 3 and wanted in said, f"a key that is no credential: exit code {code}: {said}")
+    print("a key by LoadCredential= is taken, as a file of the user and as one of root with an access list; elsewhere the latter is refused")
 
 
 def main(given: str):

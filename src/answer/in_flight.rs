@@ -33,6 +33,11 @@ impl AnswerBudget {
     pub(crate) fn new() -> Self {
         Self(Shares::new(ANSWERS_BYTES, ANSWERS_BYTES_EACH))
     }
+
+    /// Bytes that answers in flight take of it now.
+    pub(crate) fn taken_bytes(&self) -> usize {
+        self.0.all().saturating_sub(self.0.free())
+    }
 }
 
 /// Gives an answer only if there is room for it, and counts its bytes until they are with the client.

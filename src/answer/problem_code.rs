@@ -15,7 +15,6 @@ macro_rules! problem_codes {
 
         impl ProblemCode {
             /// Every code, by status.
-            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The name that problem documents carry.
@@ -106,6 +105,8 @@ problem_codes! {
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
     /// No state entry speaks of it yet.
     StateUnproven = "state_unproven", SERVICE_UNAVAILABLE;
+    /// The index of evidence can't say yet.
+    EvidenceUnindexed = "evidence_unindexed", SERVICE_UNAVAILABLE;
     /// No checkpoint has met the quorum of the log's policy yet.
     QuorumMissing = "quorum_missing", SERVICE_UNAVAILABLE;
     /// Another version of HTTP.
@@ -121,6 +122,7 @@ impl From<UnavailableCode> for ProblemCode {
             UnavailableCode::Contended => Self::Contended,
             UnavailableCode::IssuerQueueFull => Self::IssuerQueueFull,
             UnavailableCode::QueueFull => Self::QueueFull,
+            UnavailableCode::EvidenceUnindexed => Self::EvidenceUnindexed,
         }
     }
 }

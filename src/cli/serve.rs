@@ -1,7 +1,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -15,10 +15,12 @@ use super::{Done, Failure, log_lines, signing, size, store};
 use arborlog::asking::AskingConfig;
 use arborlog::cosign::Pace;
 use arborlog::durable::{FileError, at};
-use arborlog::http::{ADMIN_CONNECTIONS, Limits, ServeOptions, Tls, TrustedProxies, serve};
+use arborlog::http::{
+    ADMIN_CONNECTIONS, Limits, ServeOptions, Tls, TlsError, TrustedProxies, serve,
+};
 use arborlog::log::{
-    ENTRIES_PER_SAVE, Log, LogConfig, LogError, NEVER_LEADS, SLOW_COMMIT_MS, SharedConfig,
-    SignedBeforeError, SignedElsewhereError,
+    ENTRIES_PER_SAVE, EVIDENCE_ENTRIES, EvidenceConfig, EvidenceOnce, Log, LogConfig, LogError,
+    NEVER_LEADS, SLOW_COMMIT_MS, SharedConfig, SignedBeforeError, SignedElsewhereError,
 };
 use arborlog::outcome::Outcome;
 use arborlog::record::FormatVersion;
@@ -118,11 +120,63 @@ pub struct ServeArgs {
     )]
     trusted_proxy: Vec<std::net::IpAddr>,
     #[command(flatten)]
+    evidence: EvidenceArgs,
+    #[command(flatten)]
     asking: AskingArgs,
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// The index of evidence.
+#[derive(Args)]
+pub struct EvidenceArgs {
+    /// The folder of the index of evidence, which GET /v1/evidence/{digest} asks; DIR/evidence if left out. For a ledger on
+    /// an object store there is no index without it: each server needs a folder of its own.
+    #[arg(long, env = "ARBORLOG_EVIDENCE_INDEX", value_name = "FOLDER")]
+    evidence_index: Option<PathBuf>,
+    /// The newest entries that this index covers, at least.
+    #[arg(long, env = "ARBORLOG_EVIDENCE_ENTRIES", default_value_t = EVIDENCE_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
+    evidence_entries: u64,
+    /// Refuse an award by this holder's keys whose evidence another award of the same holder named less than so many days
+    /// before. Give it once for each holder, and to every server of the ledger.
+    #[arg(long, env = "ARBORLOG_EVIDENCE_ONCE", value_name = "HOLDER=DAYS", value_delimiter = ',', value_parser = evidence_once)]
+    evidence_once: Vec<EvidenceOnce>,
+}
+
+impl EvidenceArgs {
+    fn config(&self, args: &ServeArgs) -> Result<Option<EvidenceConfig>, Failure> {
+        let is_on_store = store::of(&args.dir, args.store.as_deref())?.is_some();
+        let dir = match &self.evidence_index {
+            Some(dir) => dir.clone(),
+            None if !is_on_store => args.dir.join("evidence"),
+            None if self.evidence_once.is_empty() => return Ok(None),
+            None => {
+                let why = "--evidence-once needs an index: name a folder of this server's own with --evidence-index";
+                return Err(Failure::usage(why.to_owned()));
+            }
+        };
+        Ok(Some(EvidenceConfig {
+            dir,
+            entries: self.evidence_entries,
+            once: self.evidence_once.clone(),
+        }))
+    }
+}
+
+/// A holder and a number of days.
+fn evidence_once(text: &str) -> Result<EvidenceOnce, String> {
+    let wrong = || "write it as HOLDER=DAYS, such as green-app=90".to_owned();
+    let (holder, days) = text.split_once('=').ok_or_else(wrong)?;
+    let days: u32 = days.parse().map_err(|_| wrong())?;
+    if days == 0 {
+        return Err(wrong());
+    }
+    let holder = holder
+        .parse()
+        .map_err(|error| format!("{holder}: {error}"))?;
+    Ok(EvidenceOnce { holder, days })
 }
 
 /// Witnesses and auditors.
@@ -187,7 +241,12 @@ impl TlsArgs {
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(None);
         };
-        let tls = Tls::load(certificate, key).map_err(Failure::usage)?;
+        // As of the log's own key: mended, another start with the same flags is well.
+        let tls = Tls::load(certificate, key).map_err(|error| match &error {
+            TlsError::Open(..) => Failure::of(Outcome::Unchecked, error),
+            TlsError::Pem(..) | TlsError::Config(..) => Failure::usage(error),
+            _ => Failure::of(Outcome::Unchecked, error),
+        })?;
         Ok(Some(Arc::new(tls)))
     }
 }
@@ -285,6 +344,9 @@ fn contact(text: &str) -> Result<String, String> {
 }
 
 pub fn run(args: &ServeArgs) -> Done {
+    check_threads().map_err(|error| {
+        anyhow::anyhow!("the system gives this process too few threads ({error}); raise the limit (TasksMax, pids.max, ulimit -u)")
+    })?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         // Before anything else: a signal during a long start must stop it cleanly too.
@@ -316,6 +378,7 @@ pub fn run(args: &ServeArgs) -> Done {
                 .iter()
                 .map(|named| signing::open_at_server(named))
                 .collect::<Result<_, _>>()?,
+            evidence: args.evidence.config(args)?,
         };
         let asking = args.asking.config(args)?;
         let tls = args.tls.load()?;
@@ -390,6 +453,28 @@ pub fn run(args: &ServeArgs) -> Done {
             return Err(anyhow::anyhow!("the task that waits for SIGHUP broke off").into());
         }
         tracing::info!("stopped; what was acknowledged is in");
+        Ok(())
+    })
+}
+
+/// Threads beside those of the runtime and of signatures, one a core each: for connections, tiles, state roots, the state
+/// and reads of files.
+const THREADS_BESIDE: usize = 12;
+
+/// Whether the system gives the threads that a server begins with: a runtime that gets too few panics, or waits for ever.
+///
+/// # Errors
+/// The system's own.
+fn check_threads() -> std::io::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let gate = Mutex::new(());
+    std::thread::scope(|scope| {
+        // None of them ends before all have begun.
+        let _held = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..2 * cores + THREADS_BESIDE {
+            let waits = || drop(gate.lock());
+            std::thread::Builder::new().spawn_scoped(scope, waits)?;
+        }
         Ok(())
     })
 }

@@ -14,6 +14,7 @@ use super::App;
 use super::body::{Received, receive, too_large};
 use super::body_bytes::BodyBytes;
 use super::connection::Connection;
+use super::metrics::Intake;
 use super::request_log::Appended;
 use crate::answer::{Client, Problem, ProblemCode};
 use crate::crypto::{PublicKey, Signature};
@@ -115,15 +116,16 @@ pub(super) async fn records(
         .map_err(|_| Problem::unavailable(ProblemCode::Stopping, "the server is stopping"))??
     };
     let sent = records.len();
+    // What is behind a record that does not decode was not counted by anybody.
+    let sent_in_all = sent + usize::from(trailing.is_some());
     let appended = app
         .log
         .append_from(&sender, records, trailing)
         .await
-        .inspect_err(|error| {
-            app.metrics.refused(error);
-        })?;
+        .inspect_err(|error| app.metrics.not_all_in(error, sent_in_all))?;
     let new = sent - appended.already_in.len().min(sent);
-    app.metrics.admitted(new);
+    app.metrics.took_in(Intake::Admitted, new);
+    app.metrics.took_in(Intake::AlreadyIn, sent - new);
     let body = AppendedBody {
         first_index: appended.indexes.first().copied(),
         indexes: appended.indexes,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::App;
 use super::append::{DECODE_INLINE_BYTES, media_type, take_body, too_many, wrong_media_type};
+use super::metrics::Intake;
 use super::request_log::Appended;
 use crate::answer::{Client, Problem, ProblemCode};
 use crate::ledger::{Code, Refusal};
@@ -82,9 +83,14 @@ pub(super) async fn batches(
     if count > app.limits.batch_records {
         return Err(too_many(app.limits.batch_records));
     }
-    let appended = app.log.append_batch_from(&sender, batch).await?;
+    let appended = app
+        .log
+        .append_batch_from(&sender, batch)
+        .await
+        .inspect_err(|error| app.metrics.not_all_in(error, count))?;
     let new = if appended.already_in { 0 } else { count };
-    app.metrics.admitted(new);
+    app.metrics.took_in(Intake::Admitted, new);
+    app.metrics.took_in(Intake::AlreadyIn, count - new);
     let body = AppendedBatchBody {
         first_index: appended.first_index,
         count,

@@ -50,6 +50,12 @@ impl BodyMemory {
         }
     }
 
+    /// Bytes that bodies in flight take of it now.
+    pub(super) fn taken_bytes(&self) -> usize {
+        let all = self.units.all();
+        all.saturating_sub(self.units.free()) * MEMORY_UNIT_BYTES
+    }
+
     /// Takes units until a body that takes this many bytes has its own; a body that is larger than all
     /// of the memory has all of it.
     async fn grow(&self, net: ClientNet, taken: &mut Taken, bytes: usize) -> Result<(), Problem> {

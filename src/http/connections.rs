@@ -76,6 +76,11 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Connections that are open, and the most that may be.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.open().count, self.all)
+    }
+
     /// A place for a connection that was accepted: one that is free, or that of the next connection that
     /// ends, which one is told to do if the server waits for it. `None` if its network has as many as it
     /// may, and the server is at work for all of them, or has not come to end those that give way.

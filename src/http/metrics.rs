@@ -1,9 +1,10 @@
 //! What the server counts, in OpenMetrics text.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -21,14 +22,17 @@ use prometheus_client::registry::Registry;
 
 use super::App;
 use super::connection::HeadRefused;
+use super::connections::Connections;
 use super::cosigned::Lag;
 use super::limits::timed_out;
+use super::log_metrics::{LogMetrics, Number, signed};
 use super::openapi::OPENMETRICS;
 use super::process_metrics::ProcessMetrics;
 use super::tls::Tls;
 use crate::answer::{Problem, ProblemCode};
 use crate::cosign::{AskOutcome, CosignerStatus};
-use crate::log::{AppendError, Status};
+use crate::ledger::Code;
+use crate::log::{AppendError, Log, Status};
 use crate::version::{COMMIT, RELEASE};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -40,7 +44,53 @@ struct RouteLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CodeLabels {
-    code: String,
+    code: Cow<'static, str>,
+}
+
+/// Every code that a problem document can have.
+fn all_codes() -> impl Iterator<Item = Cow<'static, str>> {
+    let rules = Code::ALL.iter().map(|code| code.name());
+    let others = ProblemCode::ALL.iter().map(|code| code.name());
+    rules.chain(others).map(Cow::Borrowed)
+}
+
+/// What became of a record that was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Intake {
+    /// This request brought it in.
+    Admitted,
+    /// An earlier one had.
+    AlreadyIn,
+    /// It breaks a rule, or stands behind one that does, or in a sealed batch with one.
+    Refused,
+    /// Nothing is known to be in: the same may be sent again.
+    Unavailable,
+}
+
+impl Intake {
+    const ALL: [Self; 4] = [
+        Self::Admitted,
+        Self::AlreadyIn,
+        Self::Refused,
+        Self::Unavailable,
+    ];
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct IntakeLabels {
+    outcome: &'static str,
+}
+
+impl IntakeLabels {
+    fn of(outcome: Intake) -> Self {
+        let outcome = match outcome {
+            Intake::Admitted => "admitted",
+            Intake::AlreadyIn => "already_in",
+            Intake::Refused => "refused",
+            Intake::Unavailable => "unavailable",
+        };
+        Self { outcome }
+    }
 }
 
 /// A cosigner, by its name in the policy.
@@ -129,36 +179,45 @@ pub(super) struct ServerMetrics {
     requests: Family<RouteLabels, Counter>,
     durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     problems: Family<CodeLabels, Counter>,
-    admitted: Counter,
+    intake: Family<IntakeLabels, Counter>,
     tree_size: Gauge,
-    checkpoint_ms: Gauge,
-    queue: Gauge,
+    checkpoint_time: Number,
     ready: Gauge,
     leading: Gauge,
-    lag_seconds: Gauge<f64, AtomicU64>,
+    lag_seconds: Number,
     cosigner_lag_entries: Family<CosignerLabels, Gauge>,
-    cosigner_lag_seconds: Family<CosignerLabels, Gauge>,
+    cosigner_lag_seconds: Family<CosignerLabels, Number>,
     cosigner_asks: Family<AskLabels, Counter>,
     log_lines_lost: Counter,
     /// What the counter above is set to when it is asked for.
     count_lost: Option<fn() -> u64>,
-    certificate_end: Gauge<f64, AtomicU64>,
+    certificate_end: Number,
     /// What the gauge above is read from.
     tls: Option<Arc<Tls>>,
+    log: LogMetrics,
     process: ProcessMetrics,
     /// The process's metrics, whose names all programs share.
     process_registry: Registry,
 }
 
 impl ServerMetrics {
-    pub(super) fn new(count_lost: Option<fn() -> u64>, tls: Option<Arc<Tls>>) -> Self {
+    pub(super) fn new(
+        log: &Log,
+        count_lost: Option<fn() -> u64>,
+        tls: Option<Arc<Tls>>,
+        connections: Option<Arc<Connections>>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("arborlog");
         let requests = Family::default();
         let durations: Family<_, _, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_25, 2.0, 16)));
-        let (problems, admitted) = (Family::default(), Counter::default());
-        let (tree_size, checkpoint_ms) = (Gauge::default(), Gauge::default());
-        let (queue, ready) = (Gauge::default(), Gauge::default());
+        let (problems, intake) = (Family::default(), Family::default());
+        let (tree_size, checkpoint_time) = (Gauge::default(), Number::default());
+        let ready = Gauge::default();
+        all_codes().for_each(|code| drop(problems.get_or_create(&CodeLabels { code })));
+        for outcome in Intake::ALL {
+            drop(intake.get_or_create(&IntakeLabels::of(outcome)));
+        }
         registry.register(
             "http_requests",
             "Requests answered",
@@ -171,9 +230,9 @@ impl ServerMetrics {
             Family::clone(&problems),
         );
         registry.register(
-            "records_admitted",
-            "Records answered as in",
-            admitted.clone(),
+            "intake_records",
+            "Records and statements that were sent, by what came of them",
+            Family::clone(&intake),
         );
         registry.register(
             "tree_size",
@@ -181,11 +240,10 @@ impl ServerMetrics {
             tree_size.clone(),
         );
         registry.register(
-            "checkpoint_time_ms",
-            "When it was signed",
-            checkpoint_ms.clone(),
+            "checkpoint_time_seconds",
+            "When it was signed, since 1970 UTC",
+            Number::clone(&checkpoint_time),
         );
-        registry.register("queue_batches", "Batches that wait", queue.clone());
         registry.register("ready", "1 while records are admitted", ready.clone());
         let (leading, lag_seconds) = (Gauge::default(), Gauge::default());
         registry.register(
@@ -196,7 +254,7 @@ impl ServerMetrics {
         registry.register(
             "lag_seconds",
             "Time since a server that follows had all that is in the log",
-            Gauge::<f64, AtomicU64>::clone(&lag_seconds),
+            Number::clone(&lag_seconds),
         );
         let (cosigner_lag_entries, cosigner_lag_seconds) = (Family::default(), Family::default());
         let cosigner_asks = Family::default();
@@ -232,8 +290,9 @@ impl ServerMetrics {
         registry.register(
             "certificate_end_seconds",
             "When the first certificate of the server's chain ends, since 1970 UTC; not a number without TLS",
-            Gauge::<f64, AtomicU64>::clone(&certificate_end),
+            Number::clone(&certificate_end),
         );
+        let log = LogMetrics::register(&mut registry, log, connections);
         let mut process_registry = Registry::default();
         let process = ProcessMetrics::register(&mut process_registry);
         Self {
@@ -241,10 +300,9 @@ impl ServerMetrics {
             requests,
             durations,
             problems,
-            admitted,
+            intake,
             tree_size,
-            checkpoint_ms,
-            queue,
+            checkpoint_time,
             ready,
             leading,
             lag_seconds,
@@ -255,13 +313,16 @@ impl ServerMetrics {
             count_lost,
             certificate_end,
             tls,
+            log,
             process,
             process_registry,
         }
     }
 
-    pub(super) fn admitted(&self, records: usize) {
-        self.admitted.inc_by(records as u64);
+    /// Counts what became of records that were sent.
+    pub(super) fn took_in(&self, outcome: Intake, records: usize) {
+        let counter = self.intake.get_or_create(&IntakeLabels::of(outcome));
+        counter.inc_by(records as u64);
     }
 
     /// Says how far the cosigners of the policy in force are; those of another policy are no longer told of.
@@ -269,17 +330,14 @@ impl ServerMetrics {
         self.cosigner_lag_entries.clear();
         self.cosigner_lag_seconds.clear();
         self.cosigner_asks.clear();
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         for status in cosigners {
             let lag = Lag::of(status, size);
             let cosigner = status.name.clone();
             let labels = CosignerLabels { cosigner };
             let entries = self.cosigner_lag_entries.get_or_create(&labels);
             entries.set(signed(lag.entries));
-            if let Some(seconds) = lag.seconds {
-                let behind = self.cosigner_lag_seconds.get_or_create(&labels);
-                behind.set(signed(seconds));
-            }
+            let behind = self.cosigner_lag_seconds.get_or_create(&labels);
+            behind.set(lag.seconds.map_or(f64::NAN, |seconds| seconds as f64));
             for outcome in AskOutcome::ALL {
                 let asks = self.cosigner_asks.get_or_create(&AskLabels {
                     cosigner: labels.cosigner.clone(),
@@ -290,10 +348,19 @@ impl ServerMetrics {
         }
     }
 
-    /// Counts the records before the refused one.
-    pub(super) fn refused(&self, error: &AppendError) {
-        if let AppendError::Refused(refused) = error {
-            self.admitted(refused.indexes.len());
+    /// Counts what became of records that did not all go in.
+    pub(super) fn not_all_in(&self, error: &AppendError, sent: usize) {
+        match error {
+            AppendError::Refused(refused) => {
+                let (is_in, before) = (refused.indexes.len(), refused.already_in.len());
+                self.took_in(Intake::Admitted, is_in.saturating_sub(before));
+                self.took_in(Intake::AlreadyIn, before);
+                self.took_in(Intake::Refused, sent.saturating_sub(is_in));
+            }
+            AppendError::BatchRefused(_) => self.took_in(Intake::Refused, sent),
+            AppendError::Unavailable { .. } | AppendError::Read(_) => {
+                self.took_in(Intake::Unavailable, sent);
+            }
         }
     }
 }
@@ -316,8 +383,9 @@ pub(super) async fn watch(
         }
     };
     if let Some(problem) = response.extensions().get::<Problem>() {
-        let code = problem.code().to_owned();
-        let labels = CodeLabels { code };
+        let labels = CodeLabels {
+            code: problem.code().to_owned().into(),
+        };
         app.metrics.problems.get_or_create(&labels).inc();
     }
     let labels = RouteLabels {
@@ -341,11 +409,10 @@ pub(super) async fn watch(
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let status = app.log.status();
     let published = status.published();
-    // Gauges are i64; neither sizes nor times come near its end.
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     app.metrics.tree_size.set(signed(published.head.tree.size));
-    app.metrics.checkpoint_ms.set(signed(published.at.0));
-    app.metrics.queue.set(signed(app.log.waiting() as u64));
+    let signed_at_s = published.at.0 as f64 / 1e3;
+    app.metrics.checkpoint_time.set(signed_at_s);
+    app.metrics.log.read(&app).await;
     app.metrics
         .ready
         .set(i64::from(app.log.readiness().is_ok()));

@@ -12,7 +12,9 @@ mod certificate_end;
 mod connection;
 mod connections;
 mod cosigned;
+mod disk_space;
 mod entry_lists;
+mod evidence;
 mod following;
 mod forwarded;
 mod framing;
@@ -21,6 +23,7 @@ mod head;
 mod issuers;
 mod level;
 mod limits;
+mod log_metrics;
 mod lookup;
 mod metrics;
 mod openapi;
@@ -82,6 +85,8 @@ struct App {
     sealed_batches: SealedBatches,
     metrics: ServerMetrics,
     cosigned: Cosigned,
+    /// Memory of answers in flight at the public address.
+    answers: AnswerBudget,
 }
 
 /// What witnesses and auditors cosigned.
@@ -105,9 +110,9 @@ struct ApiDoc;
 #[cfg(fuzzing)]
 pub fn router_of(log: Arc<Log>, limits: Limits, pages: PageRoutes) -> Router {
     router(
-        log,
+        Arc::clone(&log),
         limits,
-        ServerMetrics::new(None, None),
+        ServerMetrics::new(&log, None, None, None),
         Cosigned::default(),
         pages,
         Operated::WithTheLog,
@@ -150,6 +155,7 @@ fn router(
         sealed_batches: SealedBatches::new(),
         metrics,
         cosigned,
+        answers: AnswerBudget::new(),
     });
     // Only bundles of these are compressed: hashes do not shrink, and proofs are short.
     let uncompressed = OpenApiRouter::with_openapi(ApiDoc::openapi())
@@ -169,7 +175,8 @@ fn router(
     let receipts = OpenApiRouter::default()
         .routes(routes!(proofs::receipt))
         .routes(routes!(entry_lists::of_account))
-        .routes(routes!(entry_lists::of_issuer));
+        .routes(routes!(entry_lists::of_issuer))
+        .routes(routes!(evidence::evidence));
     // These wait for no turn: appends are shared out by their signatures, and a probe is no work.
     let unturned = OpenApiRouter::default()
         .routes(routes!(append::records))
@@ -261,25 +268,30 @@ fn router(
         .merge(pages.0.layer(CompressionLayer::new()));
     match operated {
         Operated::WithTheLog => Routes {
-            public: watched(public.merge(operating), app),
+            public: watched(
+                public.merge(operating),
+                Arc::clone(&app),
+                app.answers.clone(),
+            ),
             admin: None,
         },
         Operated::Apart => Routes {
-            public: watched(public, Arc::clone(&app)),
+            public: watched(public, Arc::clone(&app), app.answers.clone()),
             admin: Some(watched(
                 operating
                     .fallback(|| async { Problem::not_found("there is nothing at this path") }),
                 app,
+                AnswerBudget::new(),
             )),
         },
     }
 }
 
 /// The routes of an address, with what all of them share there.
-fn watched(routes: Router, app: Arc<App>) -> Router {
+fn watched(routes: Router, app: Arc<App>, answers: AnswerBudget) -> Router {
     routes
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(Extension(AnswerBudget::new()))
+        .layer(Extension(answers))
         .layer(Extension(ReadTurns::new()))
         .layer(from_fn_with_state(Arc::clone(&app), following::tell))
         .layer(from_fn_with_state(app, metrics::watch))

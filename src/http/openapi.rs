@@ -13,11 +13,12 @@ const SCHEMAS: &str = include_str!("openapi_schemas.json");
 const EXAMPLES: &str = include_str!("openapi_examples.json");
 
 /// The JSON that a route answers with.
-const ANSWERS: [(&str, &str); 13] = [
+const ANSWERS: [(&str, &str); 14] = [
     ("/v1/accounts/{id}", "Account"),
     ("/v1/accounts/{id}/entries", "AccountEntries"),
     ("/v1/certificates/{index}", "Certificate"),
     ("/v1/entries/{index}", "Entry"),
+    ("/v1/evidence/{digest}", "EvidenceUses"),
     ("/v1/governors", "Governors"),
     ("/v1/issuers", "Issuers"),
     ("/v1/issuers/{key}", "IssuerFound"),
@@ -233,7 +234,7 @@ fn restrict(path: &str, parameter: &mut Value) {
     let name = parameter.get("name").map(text).unwrap_or_default();
     let format = parameter.pointer("/schema/format").map(text);
     let written = match (path, name.as_str()) {
-        (_, "id")
+        (_, "id" | "digest")
         | ("/v1/issuers/{key}" | "/v1/issuers/{key}/entries", "key")
         | ("/v1/issuers", "after") => pattern("^[0-9a-f]{64}$"),
         ("/v1/methods", "after") => pattern(&format!("^{NUMBER}\\.{NUMBER}$")),

@@ -87,7 +87,13 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (open, closing) = Closing::new();
-    let metrics = ServerMetrics::new(options.log_lines_lost, options.tls.clone());
+    let connections = Connections::new(&options.limits, options.proxies.clone());
+    let metrics = ServerMetrics::new(
+        &log,
+        options.log_lines_lost,
+        options.tls.clone(),
+        Some(Arc::clone(&connections)),
+    );
     let pages = pages(closing.clone());
     let (asking, cosigned) = match options.asking.clone() {
         Some(config) => {
@@ -138,7 +144,7 @@ pub async fn serve(
         }
         drop(open);
     };
-    let drained = serve_connections(listener, public, options, closing, stop).await;
+    let drained = serve_connections(listener, public, options, connections, closing, stop).await;
     drop(answered);
     if let Some(task) = admin.filter(|task| !task.is_finished()) {
         // What it was asked last is its own matter.
@@ -187,8 +193,14 @@ fn serve_admin(
         // No word comes: its sender is dropped.
         let _ = stop.await;
     };
+    let connections = Connections::new(&options.limits, TrustedProxies::default());
     Ok(tokio::spawn(serve_connections(
-        listener, routes, options, closing, stop,
+        listener,
+        routes,
+        options,
+        connections,
+        closing,
+        stop,
     )))
 }
 
@@ -208,7 +220,8 @@ pub(super) async fn serve_routes(
         stop.await;
         drop(open);
     };
-    serve_connections(listener, routes, options, closing, stop).await
+    let connections = Connections::new(&options.limits, options.proxies.clone());
+    serve_connections(listener, routes, options, connections, closing, stop).await
 }
 
 fn prepare(stream: &std::net::TcpStream, limits: Limits) -> std::io::Result<()> {
@@ -234,15 +247,11 @@ async fn serve_connections(
     listener: TcpListener,
     router: Router,
     options: ServeOptions,
+    connections: Arc<Connections>,
     closing: Closing,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let ServeOptions {
-        limits,
-        proxies,
-        tls,
-        ..
-    } = options;
+    let ServeOptions { limits, tls, .. } = options;
     let mut builder = Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -254,7 +263,6 @@ async fn serve_connections(
         .max_buf_size(READ_BUFFER_BYTES);
     let router = router.layer(from_fn(request_log::tell));
     let graceful = GracefulShutdown::new();
-    let connections = Connections::new(&limits, proxies);
     let listener = listener.into_std().map_err(ServeError::Listener)?;
     let mut acceptor =
         Acceptor::start(listener, Arc::clone(&connections)).map_err(ServeError::Listener)?;

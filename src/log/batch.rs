@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::evidence::{EvidenceJudge, Rule, award_of};
 use super::queue::{Said, Submission, Verdict};
 use super::state_roots::ProvenState;
 use super::workers::{CheckedBatch, Identified};
@@ -14,7 +15,8 @@ use crate::ledger::{
 use crate::merkle::{Bundle, Frontier, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::{
-    CodecError, FullEntry, Index, Lineage, LogHead, SealedEntry, SignedEntry, SignedRecord, TimeMs,
+    Award, CodecError, FullEntry, Index, Lineage, LogHead, SealedEntry, SignedEntry, SignedRecord,
+    Statement, TimeMs,
 };
 use crate::store::Batch;
 
@@ -57,6 +59,8 @@ struct Judging<'a> {
     /// Whether anything that is judged corrects an entry: only then are entries kept as targets.
     corrects: bool,
     entries: Vec<u8>,
+    /// Which awards are refused by the evidence that they name.
+    evidence: Option<&'a mut EvidenceJudge>,
 }
 
 /// Judges submissions in order. Records are admitted up to the first bad one, a sealed batch as a whole
@@ -68,6 +72,7 @@ pub(super) fn judge(
     submissions: Vec<Submission>,
     targets: &mut Targets,
     proven: Option<&ProvenState>,
+    evidence: Option<&mut EvidenceJudge>,
 ) -> Result<Judged, Broken> {
     let from = LogHead::without_state(TreeHead::of(tree));
     let mut all = submissions.iter();
@@ -79,6 +84,7 @@ pub(super) fn judge(
         targets,
         corrects,
         entries: Vec::with_capacity(submissions.iter().map(|s| s.said.bytes()).sum()),
+        evidence,
     };
     let mut rulings = Vec::with_capacity(submissions.len());
     let mut submissions = submissions.into_iter();
@@ -142,11 +148,21 @@ impl Judging<'_> {
             let target = target
                 .and_then(|index| self.targets.get(&index))
                 .and_then(target_of);
+            let award = self.ruled_award(signed);
+            if let Some((rule, award)) = award
+                && let Some(why) = self.reused(rule, award)
+            {
+                refusal = Some(why);
+                break;
+            }
             let candidate = Candidate::signed(signed, *id, self.admitted_at, target);
             let admitted = admit(self.state, self.tree, &candidate, signed, &mut self.entries);
             match admitted? {
                 Ok((index, lineage)) => {
                     indexes.push(index);
+                    if let (Some((rule, award)), Some(evidence)) = (award, &mut self.evidence) {
+                        evidence.admitted(rule, award, index, self.admitted_at);
+                    }
                     // A later record of the same commit may correct this one.
                     if self.corrects {
                         let entry = SignedEntry {
@@ -166,12 +182,37 @@ impl Judging<'_> {
         Ok(Verdict::Records { indexes, refusal })
     }
 
+    /// An award whose evidence may be named once, and the rule that says so.
+    fn ruled_award<'s>(&self, signed: &'s SignedRecord) -> Option<(Rule, &'s Award)> {
+        let award = award_of(signed)?;
+        let record = signed.record();
+        let evidence = self.evidence.as_ref()?;
+        let rule = evidence.rule_of(self.state, &record.issuer, record.seq)?;
+        Some((rule, award))
+    }
+
+    fn reused(&self, rule: Rule, award: &Award) -> Option<Refusal> {
+        let evidence = self.evidence.as_ref()?;
+        evidence.refusal(self.state, rule, award, self.admitted_at)
+    }
+
     /// Admits a sealed batch, or refuses it and changes nothing.
     fn batch(
         &mut self,
         checked: &CheckedBatch,
     ) -> Result<Result<Index, BatchRefusal>, InvariantBroken> {
         let signed = checked.batch.seal_record();
+        let record = signed.record();
+        let rule = self.evidence.as_ref();
+        let rule = rule.and_then(|it| it.rule_of(self.state, &record.issuer, record.seq));
+        if let (Some(rule), Some(evidence)) = (rule, &self.evidence) {
+            let statements = checked.batch.statements().iter();
+            let statements = statements.map(|sealed| sealed.statement());
+            let refused = evidence.refusals(self.state, rule, statements, self.admitted_at);
+            if !refused.is_empty() {
+                return Ok(Err(BatchRefusal::Statements(refused)));
+            }
+        }
         let seal = Candidate::signed(signed, checked.id, self.admitted_at, None);
         let statements = checked.batch.statements().iter();
         let statements: Vec<_> = statements
@@ -191,6 +232,13 @@ impl Judging<'_> {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if let (Some(rule), Some(evidence)) = (rule, &mut self.evidence) {
+            for (index, sealed) in (first.0..).zip(checked.batch.statements()) {
+                if let Statement::Award(award) = sealed.statement() {
+                    evidence.admitted(rule, award, Index(index), self.admitted_at);
+                }
+            }
+        }
         let wrong = |error: CodecError| InvariantBroken {
             index: first,
             what: format!("a sealed batch that was admitted can't be written: {error}"),

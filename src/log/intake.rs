@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::evidence::award_of;
 use super::queue::{PushError, Reply, Said, Submission, Verdict};
 use super::retries::{Retries, RetryError, UsedSeq};
 use super::sender::Sender;
@@ -63,6 +64,8 @@ pub enum UnavailableCode {
     IssuerQueueFull,
     /// Too many batches wait.
     QueueFull,
+    /// Whether an award's evidence was named before can't be said yet.
+    EvidenceUnindexed,
 }
 
 /// Why not all of a batch is in.
@@ -143,6 +146,13 @@ impl AppendError {
         Self::Unavailable {
             code: UnavailableCode::NotLeading,
             why,
+        }
+    }
+
+    pub(super) fn unindexed() -> Self {
+        Self::Unavailable {
+            code: UnavailableCode::EvidenceUnindexed,
+            why: "the index of evidence is being made, or can't be read: whether an award's evidence was named before can't be said yet".to_owned(),
         }
     }
 
@@ -230,6 +240,10 @@ impl Log {
                 "send each issuer's records in batches of their own",
             ));
         }
+        let awards = records.iter().enumerate();
+        let awards = awards.filter_map(|(at, signed)| Some((at, award_of(signed)?.evidence)));
+        // Before the look: what came in meanwhile, these very records too, is old by then.
+        let reused = self.screen_evidence(&issuer, awards.collect()).await?;
         let (look, screened) = {
             let state = self.state();
             let look = self.look(&state, &issuer, records.iter());
@@ -238,6 +252,13 @@ impl Log {
         };
         if let Some((position, refusal)) = screened {
             records.truncate(look.old + position);
+            progress.ends_with = Some(refusal);
+        }
+        let mut reused = reused.into_iter();
+        if let Some((position, refusal)) = reused.find(|(at, _)| *at >= look.old)
+            && position < records.len()
+        {
+            records.truncate(position);
             progress.ends_with = Some(refusal);
         }
         let old: Vec<SignedRecord> = records.drain(..look.old).collect();

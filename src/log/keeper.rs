@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::status::Vital;
+use crate::measures::Measures;
 use crate::store::{SavedState, StateChange};
 
 /// Entries between two saves. A restart replays at most 1.5 times this.
@@ -37,16 +38,17 @@ impl Keeper {
         saved: Option<SavedState>,
         saved_size: u64,
         entries_per_save: u64,
+        measures: &Measures,
         vital: Vital,
     ) -> Self {
         let busy = Arc::new(AtomicBool::new(false));
         let started = saved.and_then(|saved| {
             let (sender, changes) = mpsc::channel();
-            let busy = Arc::clone(&busy);
+            let (busy, measures) = (Arc::clone(&busy), measures.clone());
             let thread = std::thread::Builder::new().name("state-keeper".to_owned());
             let keeps = move || {
                 let _vital = vital;
-                keep(saved, &changes, &busy);
+                keep(saved, &changes, &busy, &measures);
             };
             match thread.spawn(keeps) {
                 Ok(thread) => Some((sender, thread)),
@@ -110,12 +112,18 @@ impl Drop for Keeper {
 }
 
 /// What the thread does: saves each change, until none can come or one fails.
-fn keep(mut saved: SavedState, changes: &mpsc::Receiver<StateChange>, busy: &AtomicBool) {
+fn keep(
+    mut saved: SavedState,
+    changes: &mpsc::Receiver<StateChange>,
+    busy: &AtomicBool,
+    measures: &Measures,
+) {
     lower_priority();
     while let Ok(change) = changes.recv() {
         let (begun, size) = (Instant::now(), change.head.tree.size);
         if let Err(error) = saved.save(change) {
             // What is saved now lacks a change: nothing may build on it.
+            measures.saves_failed.inc();
             tracing::warn!(%error, "saving the state failed; the next start replays the log");
             if let Err(error) = saved.clear() {
                 // It is whole or its digest does not match: a start uses it only in the first case.
@@ -123,7 +131,10 @@ fn keep(mut saved: SavedState, changes: &mpsc::Receiver<StateChange>, busy: &Ato
             }
             return;
         }
-        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let taken = begun.elapsed();
+        measures.saves.add(taken);
+        measures.saved.set(size);
+        let ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(size, ms, "the state was saved");
         busy.store(false, Ordering::Release);
     }

@@ -81,6 +81,8 @@
 
 mod batch;
 mod clock;
+mod evidence;
+mod figures;
 mod following;
 mod genesis;
 mod intake;
@@ -114,6 +116,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 pub use clock::{Clock, ClockError};
+pub(crate) use evidence::evidence_of;
+pub use evidence::{EVIDENCE_ENTRIES, EvidenceConfig, EvidenceError, EvidenceFound, EvidenceOnce};
 pub use genesis::{GenesisError, admit_genesis, admit_genesis_to, has_store};
 pub use intake::{AppendError, Appended, NEVER_LEADS, Refused, RefusedBatch, UnavailableCode};
 pub use keeper::ENTRIES_PER_SAVE;
@@ -133,8 +137,10 @@ use crate::ledger::State;
 use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
-use crate::store::blobs::{BlobStore, Progress, load_state};
+use crate::store::blobs::{BlobStore, Blobs, CountedBlobs, Progress, load_state};
 use crate::store::{Bytes, DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
+use evidence::{Evidence, EvidenceJudge};
+use figures::Measured;
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
 use publisher::{Publisher, ends_in_state};
@@ -196,6 +202,8 @@ pub struct LogConfig {
     pub keys: KeyAccess,
     /// Keys that sign checkpoints, beside those of the directory.
     pub log_keys: Vec<Signer>,
+    /// How the evidence that entries name is indexed; `None` if it is not.
+    pub evidence: Option<EvidenceConfig>,
 }
 
 impl LogConfig {
@@ -214,6 +222,7 @@ impl LogConfig {
             slow_commit: Duration::from_millis(SLOW_COMMIT_MS),
             keys: KeyAccess::default(),
             log_keys: Vec::new(),
+            evidence: None,
         }
     }
 }
@@ -237,6 +246,9 @@ pub enum LogError {
     /// The log has no key here, and no checkpoint of others that can be served at.
     #[error(transparent)]
     SignedElsewhere(#[from] SignedElsewhereError),
+    /// The index of evidence can't be opened or made.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// The system gives no threads.
     #[error("threads for signatures and state roots: {0}; raise the limit on threads")]
     Workers(std::io::Error),
@@ -252,6 +264,8 @@ struct Start {
     recovered: Recovered,
     /// The checkpoint of it, if it is signed already; else it is signed here.
     published: Option<Published>,
+    /// What is measured of it.
+    measured: Measured,
 }
 
 /// Which state was read: an answer from it waits until this much is published.
@@ -291,9 +305,14 @@ pub struct Log {
     replays: Shares,
     /// Of a log that several processes share: what this one knows of the others.
     shared: Option<Arc<SharedLog>>,
+    /// What is measured of it.
+    measured: Measured,
     /// What packs behind the commits of such a log.
     packing: Option<Packing>,
     sequencer: tokio::task::JoinHandle<()>,
+    /// The index of evidence, and the task that keeps it.
+    evidence: Option<Arc<Evidence>>,
+    indexing: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Log {
@@ -332,9 +351,12 @@ impl Log {
         clock: Clock,
         config: &LogConfig,
     ) -> Result<Self, LogError> {
-        let blobs = Arc::clone(&shared.blobs);
+        let measured = Measured::of(config);
+        let requests = measured.store_requests.clone();
+        let blobs: Arc<dyn Blobs> =
+            Arc::new(CountedBlobs::new(Arc::clone(&shared.blobs), requests));
         let (shape, patience) = (shared.shape, shared.patience);
-        let store = BlobStore::open(blobs, signer.origin(), shape, patience).await?;
+        let store = BlobStore::open(Arc::clone(&blobs), signer.origin(), shape, patience).await?;
         let signed = match &shared.without_key {
             None => {
                 store.begin_at_floor(u64::MAX).await?;
@@ -346,7 +368,7 @@ impl Log {
                 Some((first_key, signed))
             }
         };
-        let loaded = load_state(&*shared.blobs, patience).await?;
+        let loaded = load_state(&*blobs, patience).await?;
         let reader = Reader::new(Arc::new(store.clone()));
         let recovered = recovery::recover_from(&reader, signer.origin(), loaded).await?;
         let published = match signed {
@@ -358,7 +380,12 @@ impl Log {
                 )?)
             }
         };
-        let saver = Saver::new(store.clone(), config.entries_per_save, recovered.saved_size);
+        let saver = Saver::new(
+            store.clone(),
+            config.entries_per_save,
+            recovered.saved_size,
+            measured.measures.clone(),
+        );
         let beside = match config.holds_checkpoint {
             true => BesideChain::Nothing,
             false => BesideChain::Newest,
@@ -367,6 +394,7 @@ impl Log {
         let start = Start {
             recovered,
             published,
+            measured,
         };
         Self::run_with(reader, start, shared, signer, None, clock, config).await
     }
@@ -401,6 +429,7 @@ impl Log {
         let start = Start {
             recovered,
             published: None,
+            measured: Measured::of(config),
         };
         Self::run_with(reader, start, None, signer, saved, clock, config).await
     }
@@ -417,7 +446,11 @@ impl Log {
         let Start {
             recovered,
             published,
+            measured,
         } = start;
+        if recovered.saved_size > 0 {
+            measured.measures.saved.set(recovered.saved_size);
+        }
         let origin = signer.origin().clone();
         let mldsa_key = signer.mldsa().cloned();
         let store = Arc::clone(reader.shared_store());
@@ -445,6 +478,14 @@ impl Log {
         if let Some(last) = &last_signed {
             advance(last, &published.checkpoint).await?;
         }
+        let evidence = match &config.evidence {
+            Some(evidence) => {
+                let size = recovered.head.tree.size;
+                let opened = Evidence::open(evidence, &reader, size, TimeMs(clock.wall_ms()));
+                Some(Arc::new(opened.await?))
+            }
+            None => None,
+        };
         let clock = Arc::new(clock);
         let wrong_clock = clock.admission(recovered.state.globals().last_admitted_at);
         let wrong_clock = wrong_clock.err();
@@ -488,6 +529,7 @@ impl Log {
                 clock: Arc::clone(&clock),
                 epoch: Arc::clone(&epoch),
                 status: StatusWriter(Arc::clone(&status)),
+                measures: measured.measures.clone(),
             },
             sharing,
             slow_commit: config.slow_commit,
@@ -498,10 +540,12 @@ impl Log {
             roots,
             proven: Arc::clone(&proven),
             queue: QueueTaker(Arc::clone(&queue)),
+            evidence: evidence.clone().map(EvidenceJudge::new),
             keeper: Keeper::start(
                 saved,
                 recovered.saved_size,
                 config.entries_per_save,
+                &measured.measures,
                 vital(&status, "the thread that saves the state"),
             ),
         };
@@ -511,6 +555,10 @@ impl Log {
         })
         .map_err(LogError::Workers)?;
         let sequencer = tokio::spawn(sequencer.run());
+        let indexing = evidence.clone().map(|evidence| {
+            let (reader, state) = (reader.clone(), Arc::clone(&state));
+            tokio::spawn(evidence.follow(reader, state, Arc::clone(&status)))
+        });
         Ok(Self {
             context,
             workers,
@@ -527,9 +575,12 @@ impl Log {
             mldsa_key,
             walks: Shares::new(retries::WALKS_MAX, retries::WALKS_EACH),
             replays: Shares::new(sealed_intake::REPLAYS_MAX, sealed_intake::REPLAYS_MAX),
+            measured,
             packing: shared.clone().map(Packing::start),
             shared,
             sequencer,
+            evidence,
+            indexing,
         })
     }
 
@@ -888,6 +939,11 @@ impl Log {
             tracing::error!(%error, "the sequencer did not stop cleanly");
         }
         drop(self.packing.take());
+        if let Some(indexing) = self.indexing.take() {
+            // It holds the store, and the index.
+            indexing.abort();
+            let _ = indexing.await;
+        }
         self.rewind.stop().await;
     }
 
@@ -900,6 +956,9 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.queue.abandon();
+        if let Some(indexing) = &self.indexing {
+            indexing.abort();
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::signer::{LogSigner, Signing};
 use super::status::StatusWriter;
 use crate::crypto::{AgentFault, PublicKey, SignError};
 use crate::ledger::State;
+use crate::measures::Measures;
 use crate::record::{LogHead, TimeMs};
 
 /// How long an ssh-agent may be away, as while it is started again, before a log that needs it stops.
@@ -35,6 +36,8 @@ pub(super) struct Publisher {
     /// held.
     pub epoch: Arc<AtomicU64>,
     pub status: StatusWriter,
+    /// How long publishing takes is counted here.
+    pub measures: Measures,
 }
 
 impl Publisher {
@@ -48,6 +51,7 @@ impl Publisher {
         head: LogHead,
         ends_in_state: bool,
     ) -> Result<Arc<Published>, String> {
+        let begun = Instant::now();
         let at = TimeMs(self.clock.wall_ms());
         let signing = self.signer.signing(log_keys);
         let signing = signing.map_err(|error| error.to_string())?;
@@ -59,8 +63,11 @@ impl Publisher {
                 signed.map_err(|error| error.to_string())?
             }
         };
-        self.tell(published.map_err(|error| error.to_string())?)
-            .await
+        let told = self
+            .tell(published.map_err(|error| error.to_string())?)
+            .await;
+        self.measures.publications.add(begun.elapsed());
+        told
     }
 
     /// Publishes a checkpoint that is signed: of a log whose entries are durable.

@@ -130,6 +130,11 @@ impl Reader {
         }
     }
 
+    /// Bytes that its caches hold: of tiles and bundles, and of tiles with the nodes over them.
+    pub(super) fn cache_bytes(&self) -> (u64, u64) {
+        (self.tiles.weight(), self.nodes.weight())
+    }
+
     /// The store.
     pub fn store(&self) -> &dyn Store {
         self.store.as_ref()

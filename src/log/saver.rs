@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::state_roots::ProvenState;
 use crate::ledger::StateImage;
+use crate::measures::Measures;
 use crate::record::Index;
 use crate::store::StoreError;
 use crate::store::blobs::{BlobStore, SavesState, newest_saved_size, save_state};
@@ -29,6 +31,7 @@ pub(super) struct Saver {
     /// Entries between two saves, at least.
     entries: u64,
     busy: AtomicBool,
+    measures: Measures,
     last: Mutex<LastSave>,
 }
 
@@ -40,11 +43,12 @@ struct LastSave {
 }
 
 impl Saver {
-    pub(super) fn new(store: BlobStore, entries: u64, saved_size: u64) -> Self {
+    pub(super) fn new(store: BlobStore, entries: u64, saved_size: u64, measures: Measures) -> Self {
         Self {
             store,
             entries,
             busy: AtomicBool::new(false),
+            measures,
             last: Mutex::new(LastSave {
                 size: saved_size,
                 bytes: 0,
@@ -62,6 +66,7 @@ impl Saver {
         tokio::spawn(async move {
             if let Err(error) = saver.save(said_by, state, leads).await {
                 // Without it a start takes longer. The next state entry is tried again.
+                saver.measures.saves_failed.inc();
                 tracing::warn!(%error, "the state was not saved");
             }
             saver.busy.store(false, Ordering::Release);
@@ -95,11 +100,15 @@ impl Saver {
         if let Some(newest) = newest_saved_size(blobs, patience).await? {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             last.size = last.size.max(newest);
+            self.measures.saved.set(last.size);
         }
         if !self.is_due(size, leads) {
             return Ok(());
         }
+        let begun = Instant::now();
         let bytes = save_state(blobs, patience, said_by, state).await?;
+        self.measures.saves.add(begun.elapsed());
+        self.measures.saved.set(size);
         tracing::info!(size, bytes, "the state was saved");
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = LastSave { size, bytes };
         Ok(())

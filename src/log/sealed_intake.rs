@@ -13,7 +13,7 @@ use super::sender::Sender;
 use super::workers::BatchFailure;
 use super::{Log, Published};
 use crate::ledger::{BatchRefusal, Code, Refusal};
-use crate::record::{BatchError, Index, SignedRecord, UnreadBatch};
+use crate::record::{BatchError, Index, SignedRecord, Statement, UnreadBatch};
 
 /// A sealed batch that is in.
 #[derive(Debug, Clone)]
@@ -84,6 +84,13 @@ impl Log {
             Ok(checked) => Arc::new(checked),
             Err(failure) => return Err(self.refused(&look, refusal_of(failure)).await?),
         };
+        let statements = checked.batch.statements().iter().enumerate();
+        let awards = statements.filter_map(|(at, sealed)| match sealed.statement() {
+            Statement::Award(award) => Some((at, award.evidence)),
+            _ => None,
+        });
+        // Looked up here, it is in memory when the sequencer asks, which names all that is refused.
+        self.screen_evidence(&issuer, awards.collect()).await?;
         for _ in 0..ROUNDS_MAX {
             let said = Said::Batch(Arc::clone(&checked));
             let (verdict, published) = self.sequence(sender, issuer, said).await?;

@@ -13,13 +13,14 @@ use tokio::time::Instant;
 use super::Published;
 use super::batch::{Broken, Judged, Ruling, Targets, judge};
 use super::clock::ClockError;
+use super::evidence::EvidenceJudge;
 use super::keeper::Keeper;
 use super::publisher::{Publisher, ends_in_state};
 use super::queue::{QueueTaker, Reply, Said, Submission, Verdict};
 use super::reader::Reader;
 use super::recovery::recover;
 use super::sharing::{DurableState, Led, Sharing, asked_to_leave, deposed, drop_elsewhere};
-use super::slow_commit::told_if_slow;
+use super::slow_commit::measured;
 use super::state_roots::{ProvenState, ProvenStates, StateRoots, UNCOVERED_MAX};
 use super::status::Status;
 use crate::crypto::PublicKey;
@@ -59,6 +60,8 @@ pub(super) struct Sequencer {
     /// The states of the newest state entries, for readers.
     pub proven: Arc<ProvenStates>,
     pub queue: QueueTaker,
+    /// Which awards are refused by the evidence that they name, if any are.
+    pub evidence: Option<EvidenceJudge>,
 }
 
 /// Why submissions were not judged.
@@ -337,7 +340,14 @@ impl Sequencer {
         submissions
             .iter_mut()
             .for_each(|submission| self.cut_keyless(submission));
+        if let Some(evidence) = &mut self.evidence {
+            evidence.catch_up(self.tree.size());
+            let aside = evidence.look_up(&self.state, &mut submissions);
+            let why = "whether their evidence was named before can't be said yet; send it again";
+            refuse_all(aside.into_iter().map(|it| it.reply), why);
+        }
         let mut tree = std::mem::take(&mut self.tree);
+        let mut evidence = self.evidence.take();
         let judged = {
             let mut state = self.state();
             judge(
@@ -347,9 +357,11 @@ impl Sequencer {
                 submissions,
                 &mut targets,
                 self.roots.made().map(AsRef::as_ref),
+                evidence.as_mut(),
             )
         };
         self.tree = tree;
+        self.evidence = evidence;
         if let Ok(judged) = &judged {
             self.note_batches(&judged.rulings, began);
             let is_new = judged.state_entry.is_some();
@@ -523,7 +535,8 @@ impl Sequencer {
         let batch = Arc::new(batch);
         let commit = self.store.commit(Arc::clone(&batch));
         let entries = batch.to.tree.size - batch.from.tree.size;
-        let outcome = told_if_slow(commit, entries, self.slow_commit);
+        let measures = self.publisher.measures.clone();
+        let outcome = measured(commit, entries, self.slow_commit, measures);
         let after = self.sharing.is_some().then(|| DurableState {
             state: self.state().clone(),
             tree: self.tree.clone(),

@@ -118,6 +118,9 @@ impl Sequencer {
             let durable = DurableState { state, tree };
             sharing.durable = Some(durable);
         }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.begin_to_lead(self.tree.size());
+        }
         self.publisher.status.0.lead();
     }
 

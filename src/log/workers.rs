@@ -198,6 +198,12 @@ impl Workers {
         Ok(Self { pool, threads })
     }
 
+    /// Checks that were begun and have not ended, and those that wait for a thread.
+    pub(super) fn under_way(&self) -> usize {
+        let waiting = self.pool.waiting();
+        waiting.under_way + waiting.jobs.len()
+    }
+
     /// Checks records on the caller's thread, if they are few and no others are being checked: on a
     /// quiet server, waking a worker takes longer than the check.
     pub(super) fn check_alone(&self, records: Vec<SignedRecord>) -> CheckedAlone {

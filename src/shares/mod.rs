@@ -63,6 +63,8 @@ impl std::fmt::Display for ClientNet {
 pub struct Shares(Arc<Inner>);
 
 struct Inner {
+    /// Places in all.
+    all: usize,
     /// Places of one network, at most.
     each: usize,
     places: Mutex<Places>,
@@ -108,7 +110,7 @@ impl Shares {
             next_number: 0,
         });
         let each = each.min(all);
-        Self(Arc::new(Inner { each, places }))
+        Self(Arc::new(Inner { all, each, places }))
     }
 
     /// Takes places if they are free now and nobody waits for them. Whoever asks for more than a
@@ -151,6 +153,11 @@ impl Shares {
                 return share;
             }
         }
+    }
+
+    /// All places.
+    pub(crate) fn all(&self) -> usize {
+        self.0.all
     }
 
     /// Places that nobody has.

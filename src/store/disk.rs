@@ -24,6 +24,7 @@ use super::tail::Tail;
 use super::tile_files::TileFiles;
 use super::{Batch, BoxFuture, CommitOutcome, Store, StoreError};
 use crate::durable::{Held, at, make_folders, replace};
+use crate::measures::Durations;
 use crate::merkle::{Frontier, TILE_HASHES, TileId};
 use crate::record::LogHead;
 
@@ -68,6 +69,8 @@ struct Shared {
     /// Durable entries that are not in files yet. A commit adds to the tail after its sync, and the
     /// tiler removes from it once files are durable: a tile is always in the tail or in a file.
     tail: RwLock<Tail>,
+    /// How long syncs of the journal took.
+    syncs: Durations,
     /// The lock on the directory. A commit under way holds the lock even when its caller dropped
     /// the store: no other process opens the journal before that commit has ended.
     _lock: Held,
@@ -159,6 +162,7 @@ impl DiskStore {
             stopped: Stop::default(),
             committer: Mutex::new(committer),
             tail: RwLock::new(tail),
+            syncs: Durations::default(),
             _lock: lock,
         });
         let (wake, woken) = mpsc::channel();
@@ -260,6 +264,14 @@ impl Store for DiskStore {
     fn stopped(&self) -> BoxFuture<'_, StoreError> {
         Box::pin(self.shared.stopped.wait())
     }
+
+    fn syncs(&self) -> Option<Durations> {
+        Some(self.shared.syncs.clone())
+    }
+
+    fn unsettled_entries(&self) -> Option<u64> {
+        self.shared.tail().ok().map(|tail| tail.unfiled_entries())
+    }
 }
 
 impl Shared {
@@ -318,7 +330,8 @@ impl Shared {
         };
         // A crash in here leaves the commit in the journal whole, torn, or not at all. A start
         // drops a torn one, and takes a whole one as committed though nobody was told so.
-        let done = committer.journal.commit(batch, self.segment_bytes);
+        let journal = &mut committer.journal;
+        let done = journal.commit(batch, self.segment_bytes, &self.syncs);
         let done = done.and_then(|()| {
             let mut tail = self.tail_mut()?;
             entries

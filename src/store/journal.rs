@@ -17,11 +17,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
 use super::{Batch, RESTORE, StoreError};
 use crate::durable::{AppendFile, at, remove, renew};
+use crate::measures::Durations;
 use crate::merkle::{HASH_BYTES, Hash};
 use crate::note::TreeHead;
 use crate::record::LogHead;
@@ -122,7 +124,12 @@ impl JournalWriter {
     ///
     /// After an error the caller writes no more: pages that the kernel dropped after a failed sync
     /// are not written by a second sync on the same descriptor.
-    pub(super) fn commit(&mut self, batch: &Batch, segment_bytes: u64) -> Result<(), StoreError> {
+    pub(super) fn commit(
+        &mut self,
+        batch: &Batch,
+        segment_bytes: u64,
+        syncs: &Durations,
+    ) -> Result<(), StoreError> {
         // Also if this segment takes no further commit: only the newest may have a torn end.
         self.file.cut()?;
         if self.file.end() >= segment_bytes {
@@ -133,7 +140,10 @@ impl JournalWriter {
         let heads = [head_bytes(batch.from), head_bytes(batch.to)].concat();
         bytes.extend(frame(salt, KIND_COMMIT, &heads)?);
         self.file.append(&bytes)?;
-        Ok(self.file.sync()?)
+        let begun = Instant::now();
+        let synced = self.file.sync();
+        syncs.add(begun.elapsed());
+        Ok(synced?)
     }
 }
 
@@ -369,7 +379,8 @@ mod tests {
             to: head(size + 1),
         };
         let mut journal = JournalWriter::begin(temp.path(), head(0)).unwrap();
-        journal.commit(&batch(0), SEGMENT_BYTES).unwrap();
+        let syncs = Durations::default();
+        journal.commit(&batch(0), SEGMENT_BYTES, &syncs).unwrap();
         let first = temp.path().join(format!("{:020}", 0));
         let whole = fs::read(&first).unwrap();
         fs::write(&first, [whole.as_slice(), &whole[..90]].concat()).unwrap();
@@ -377,7 +388,7 @@ mod tests {
         assert_eq!(found.good_bytes, whole.len() as u64);
         let mut journal = JournalWriter::resume(temp.path(), &found).unwrap();
         assert_eq!(fs::read(&first).unwrap().len(), whole.len() + 90);
-        journal.commit(&batch(1), 1).unwrap();
+        journal.commit(&batch(1), 1, &syncs).unwrap();
         assert_eq!(fs::read(&first).unwrap(), whole);
         assert_eq!(read_segment(&first, false).unwrap().commits.len(), 1);
         let second = temp.path().join(format!("{:020}", 1));

@@ -8,6 +8,7 @@ pub mod blobs;
 mod committed;
 mod directory;
 mod disk;
+mod evidence_index;
 mod inspected;
 mod journal;
 mod repair;
@@ -26,12 +27,14 @@ pub use bytes::Bytes;
 
 pub use directory::StoreLock;
 pub use disk::DiskStore;
+pub use evidence_index::{EvidenceIndex, EvidenceIndexError, EvidenceUse, Window};
 pub use inspected::InspectedStore;
 pub use journal::SEGMENT_BYTES;
 pub use repair::{ProvenCopy, RepairError, Repaired, repair};
 pub use saved_state::{SavedState, SavedStateError, StateChange};
 
 use crate::durable::FileError;
+use crate::measures::Durations;
 use crate::merkle::TileId;
 use crate::record::LogHead;
 
@@ -196,5 +199,16 @@ pub trait Store: Send + Sync + 'static {
     /// its own fails in commits alone, which tell: it waits for ever.
     fn stopped(&self) -> BoxFuture<'_, StoreError> {
         Box::pin(std::future::pending())
+    }
+
+    /// How long the syncs of commits took; `None` of a store that syncs nothing itself.
+    fn syncs(&self) -> Option<Durations> {
+        None
+    }
+
+    /// Number of durable entries that are not yet where they stay for good: in files that never change, or in packs.
+    /// `None` of a store that keeps all of them in one way.
+    fn unsettled_entries(&self) -> Option<u64> {
+        None
     }
 }

@@ -22,6 +22,7 @@ use super::tail::Tail;
 use super::tile_files::{FullTiles, TileFiles};
 use super::{Batch, StoreError};
 use crate::durable::{FileError, at, make_folders, remove_folder, rename_folder};
+use crate::measures::Durations;
 use crate::merkle::{Bundle, Frontier, Hash, Level, TILE_HASHES, TileId, leaf_hash};
 use crate::note::TreeHead;
 use crate::record::LogHead;
@@ -345,7 +346,8 @@ fn write_journal(
         let entries = tail.read(&id);
         let entries = entries.ok_or(StoreError::Inconsistent("the last bundle is not held"))?;
         let entries = entries.to_vec();
-        journal.commit(&Batch { from, entries, to }, SEGMENT_BYTES)?;
+        let batch = Batch { from, entries, to };
+        journal.commit(&batch, SEGMENT_BYTES, &Durations::default())?;
     }
     let old = journal_dir(dir);
     let mut renamed = None;

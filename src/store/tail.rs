@@ -102,6 +102,11 @@ impl Tail {
         self.size
     }
 
+    /// Number of entries whose bundle is in no file.
+    pub(super) fn unfiled_entries(&self) -> u64 {
+        self.size.saturating_sub(self.first_bundle * TILE_HASHES)
+    }
+
     /// Appends an entry, whose leaf hash the caller computed.
     ///
     /// # Errors

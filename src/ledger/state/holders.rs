@@ -2,8 +2,8 @@
 
 use bincode::{Decode, Encode};
 
-use super::State;
 use super::domains::{holder_place, name_place};
+use super::{KeyRole, State};
 use crate::crypto::PublicKey;
 use crate::ledger::broken::{Contradiction, Sum};
 use crate::ledger::trie::{Leaf, Value};
@@ -80,6 +80,14 @@ impl State {
     /// The holder of a granted key; `None` for a governor's, a log's and an unknown one.
     pub fn holder_number(&self, key: &PublicKey) -> Option<HolderNumber> {
         self.key(key)?.role.holder_number()
+    }
+
+    /// The name of that holder.
+    pub(crate) fn holder_slug(&self, key: &PublicKey) -> Option<&Slug> {
+        match &self.key(key)?.role {
+            KeyRole::Issuer { holder, .. } => Some(holder),
+            KeyRole::Governor | KeyRole::Log => None,
+        }
     }
 
     /// Notes that a holder has a role. The holder's number is given now if the holder is new.

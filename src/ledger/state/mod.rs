@@ -328,6 +328,29 @@ impl State {
         ]
     }
 
+    /// The number of items of each domain that is a map, with the domain's name.
+    pub(crate) fn sizes(&self) -> Vec<(&'static str, usize)> {
+        [
+            (domains::KEYS, self.keys.len()),
+            (domains::HOLDERS, self.holders.len()),
+            (domains::METHODS, self.methods.len()),
+            (domains::SPECIES, self.species.len()),
+            (domains::ACCOUNTS, self.accounts.len()),
+            (domains::PLOTS, self.plots.len()),
+            (domains::PLANTINGS, self.plantings.len()),
+            (domains::TREES, self.trees.len()),
+            (domains::SURVEYS, self.surveys.len()),
+            (domains::CLAIMS, self.claims.len()),
+            (domains::REVERSED, self.reversed.len()),
+            (domains::LOSSES, self.losses.len()),
+            (domains::VOIDED, self.voided.len()),
+            (domains::MONTHS, self.months.len()),
+            (domains::EVIDENCE, self.evidence.len()),
+        ]
+        .map(|(domain, items)| (domains::name(domain), items))
+        .into()
+    }
+
     /// From now on changes can be taken back, by [`Self::rollback`], until [`Self::keep`]. A change costs a copy
     /// of what it changes more.
     pub fn begin_undo(&mut self) {

@@ -458,6 +458,12 @@ impl Store for BlobStore {
     fn stopped(&self) -> BoxFuture<'_, StoreError> {
         Box::pin(self.shared.stopped.wait())
     }
+
+    fn unsettled_entries(&self) -> Option<u64> {
+        let edge = self.shared.edge().ok()?;
+        let packed = edge.packs.saturating_mul(self.shared.shape.entries());
+        Some(edge.tail.size().saturating_sub(packed))
+    }
 }
 
 impl Shared {
