@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use cli::log_lines::{LastLines, LogFormat, LogLines};
 use cli::{
     attest, audit, connect, fsck, govern, health, init, keygen, keys, lead, mirror, monitor,
-    receipt, serve, submit, sweep,
+    receipt, sample, serve, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
 
@@ -83,6 +83,7 @@ enum Command {
     Prove(receipt::ProveArgs),
     Verify(receipt::VerifyArgs),
     Audit(audit::AuditArgs),
+    Sample(sample::SampleArgs),
     Attest(attest::AttestArgs),
     Mirror(mirror::MirrorArgs),
     Monitor(monitor::MonitorArgs),
@@ -196,6 +197,7 @@ fn run(command: Command) -> cli::Done {
         Command::Prove(args) => receipt::prove(&args),
         Command::Verify(args) => receipt::verify(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Sample(args) => sample::run(&args),
         Command::Attest(args) => attest::run(&args),
         Command::Mirror(args) => mirror::run(&args),
         Command::Monitor(args) => monitor::run(&args),

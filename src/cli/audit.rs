@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::compared::{CompareArgs, Compared};
+use super::handed::{self, HandedArgs};
 use super::since::{Earlier, SinceArgs};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
@@ -49,6 +50,8 @@ pub struct AuditArgs {
     compare: CompareArgs,
     #[command(flatten)]
     since: SinceArgs,
+    #[command(flatten)]
+    handed: HandedArgs,
     /// The genesis id that you were told.
     #[arg(long, value_name = "ID")]
     genesis: Option<RecordId>,
@@ -139,6 +142,7 @@ fn holds_files(dir: &Path) -> Result<bool, FileError> {
 fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<Audited, Failure> {
     let begun = Instant::now();
     let log = trusted.audit_key(source)?;
+    let log_key = log.clone();
     let mut compared = args.compare.fetch(log.name().as_str())?;
     let earlier = args.since.read()?;
     let scratch;
@@ -207,6 +211,8 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         }
         None => None,
     };
+    let handed = (args.ledger.as_str(), source, log_key);
+    args.handed.hold(&inspection, &mut report, handed, as_of)?;
     let compared_hours = hours.as_ref().map_or(0, |hours| hours.compared);
     let backdated = hours.and_then(|hours| hours.finding);
     report.findings.extend(backdated);
@@ -230,6 +236,9 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         if compared_hours > 0 {
             outln!("{compared_hours} cosigned checkpoints held against the times of admission");
         }
+        handed::lines(&report)
+            .iter()
+            .for_each(|line| outln!("{line}"));
     }
     if let Some(dir) = &args.report {
         report::write(dir, &report)?;
@@ -265,6 +274,8 @@ fn audit(args: &AuditArgs, trusted: &Trusted, source: &dyn StaticLog) -> Result<
         "compared": same,
         "cosigned_hours": compared_hours,
         "since": since,
+        "evidence": report.evidence,
+        "plans": report.plans,
         "policy": trust::as_json(trusted.policy(), inspection.auditor().standing()),
         "findings": report.findings.iter().map(|finding| serde_json::json!({
             "code": finding.code,

@@ -17,6 +17,7 @@ mod history;
 mod overlaps;
 mod payers;
 mod places;
+mod plans;
 mod prices;
 mod promises;
 mod rights;
@@ -25,6 +26,9 @@ mod surveys;
 mod trees;
 
 use serde::Serialize;
+
+pub(super) use evidence::named_digests;
+pub(super) use plans::of_plans;
 
 use super::awards::{AwardRows, AwardRowsError};
 use super::facts::{Facts, Inconsistent};
@@ -144,7 +148,7 @@ impl std::str::FromStr for Severity {
 }
 
 /// The cases of one finding, gathered: the gravest are kept.
-struct Cases {
+pub(super) struct Cases {
     code: &'static str,
     severity: Severity,
     why: &'static str,
@@ -160,7 +164,7 @@ struct Cases {
 }
 
 impl Cases {
-    fn new(code: &'static str, severity: Severity, why: &'static str) -> Self {
+    pub(super) fn new(code: &'static str, severity: Severity, why: &'static str) -> Self {
         Self {
             code,
             severity,
@@ -179,7 +183,7 @@ impl Cases {
     }
 
     /// Adds a case; `weight` says how grave it is beside the others.
-    fn add(
+    pub(super) fn add(
         &mut self,
         weight: u128,
         subject: impl Into<String>,
@@ -211,6 +215,12 @@ impl Cases {
         );
     }
 
+    /// The same of as many cases, each of weight 1, of which the first were added.
+    pub(super) fn counted(mut self, count: u64) -> Self {
+        (self.count, self.weight) = (count, count.into());
+        self
+    }
+
     fn keep_gravest(&mut self) {
         // Stable: of equals, those that came first.
         self.items
@@ -219,7 +229,7 @@ impl Cases {
     }
 
     /// The finding, if there is any case.
-    fn finding(mut self, title: impl FnOnce(u64) -> String) -> Option<Finding> {
+    pub(super) fn finding(mut self, title: impl FnOnce(u64) -> String) -> Option<Finding> {
         self.keep_gravest();
         (self.count > 0).then(|| Finding {
             code: self.code,
