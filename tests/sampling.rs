@@ -6,6 +6,9 @@
 #[path = "attacks/forge.rs"]
 mod forge;
 #[allow(dead_code)]
+#[path = "support/programmes.rs"]
+mod programmes;
+#[allow(dead_code)]
 #[path = "attacks/statements.rs"]
 mod statements;
 mod support;
@@ -19,9 +22,10 @@ use arborlog::crypto::SigningKey;
 use arborlog::note::{Checkpoint, KeyName, SignatureType, VerifierKey, cosign};
 use arborlog::record::*;
 use forge::{DAY_MS, Forge};
+use programmes::file;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use statements::{TODAY, grant, lost, void};
+use statements::{TODAY, lost, void};
 use support::{run, run_ok};
 
 /// The sampling day.
@@ -30,10 +34,6 @@ const DAY_S: u64 = 86_400;
 
 fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
     Sha256::digest(bytes).into()
-}
-
-fn file(name: impl std::fmt::Display) -> Digest {
-    Digest::from_bytes(sha256(format!("a file: {name}")))
 }
 
 fn witness(name: &str) -> (KeyName, SigningKey) {
@@ -68,19 +68,12 @@ struct World {
 /// planting.
 impl World {
     fn new(announced: &str) -> Self {
-        let mut it = Forge::empty();
-        it.admit(
-            "g1+g2+g3+log",
-            statements::genesis(forge::ORIGIN, &["g1", "g2", "g3"], 2),
-        );
-        for (name, role, holder) in [
+        let mut it = programmes::begun(&[
             ("platform", Role::Platform, "cityride"),
             ("planter", Role::Planter, "green-hands"),
             ("planter2", Role::Planter, "otherland"),
             ("surveyor", Role::Surveyor, "eyes"),
-        ] {
-            it.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
-        }
+        ]);
         let method = Method {
             document: file("method"),
             ..statements::method(1)
@@ -495,16 +488,9 @@ fn what_gives_no_plan() {
     // A mirror keeps no cosigned checkpoints.
     let done = world.run("sample", &["--day", &day, "--out", "/dev/null"]);
     assert_eq!(done.status.code(), Some(2), "{}", told(&done));
-    // Announced on the day itself, when the end of it may be foreseen.
+    // Announced when the day was over.
     let mut late = World::new("# no day yet\n");
-    late.it.now = TimeMs(u64::from(DAY.0) * DAY_MS + 1);
-    let late_world = |mut it: Forge| {
-        it.now.0 = it.now.0.max(u64::from(DAY.0 + 1) * DAY_MS);
-        it.admit("g1+g2", policy(&announced()));
-        it
-    };
-    late.it.now = TimeMs(u64::from(DAY.0 + 1) * DAY_MS);
-    late.it = late_world(late.it.clone());
+    late.it.admit("g1+g2", policy(&announced()));
     late.size = late.it.size();
     late.write();
     let (code, told) = failed(&late, &late.cosigned("note", &["w1", "w2"], 60));

@@ -5,15 +5,18 @@
 #[path = "attacks/forge.rs"]
 mod forge;
 #[allow(dead_code)]
+#[path = "support/programmes.rs"]
+mod programmes;
+#[allow(dead_code)]
 #[path = "attacks/statements.rs"]
 mod statements;
 
 use arborlog::audit::{
-    Cluster, Finding, Folder, FramePlot, Inspection, Interval, Report, Sample, SamplingDay, Scope,
-    Severity, Share, Strata, draw, threads_default,
+    Cluster, Finding, FramePlot, Interval, Report, Sample, SamplingDay, Scope, Severity, Share,
+    Strata, draw,
 };
 use arborlog::record::*;
-use forge::{DAY_MS, Forge, vkey, write};
+use forge::{DAY_MS, Forge};
 use statements::*;
 
 /// Numbers that look like chance, the same in each run (splitmix64).
@@ -377,17 +380,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut it = Forge::empty();
-        it.admit(
-            "g1+g2+g3+log",
-            statements::genesis(forge::ORIGIN, &["g1", "g2", "g3"], 2),
-        );
-        for (name, role, holder) in [
+        let mut it = programmes::begun(&[
             ("planter", Role::Planter, "greenhands"),
             ("surveyor", Role::Surveyor, "eyes"),
-        ] {
-            it.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
-        }
+        ]);
         it.admit("g1+g2", method(1));
         Self { it, evidence: 0 }
     }
@@ -466,18 +462,7 @@ impl World {
     }
 
     fn audit(&self) -> (Vec<Finding>, Report) {
-        let temp = tempfile::tempdir().unwrap();
-        let (log, rows) = (temp.path().join("log"), temp.path().join("rows"));
-        write(&self.it.files(), &log);
-        let source = Folder::new(&log);
-        let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
-        let claimed = inspection.fetch_checkpoint(&source).unwrap();
-        inspection
-            .advance(&source, &claimed, threads_default(), None, |_| {})
-            .unwrap();
-        let findings = inspection.findings(TODAY).unwrap();
-        let report = inspection.report(TODAY).unwrap().unwrap();
-        (findings, report)
+        programmes::audited(&self.it, TODAY)
     }
 
     #[track_caller]

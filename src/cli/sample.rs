@@ -231,7 +231,8 @@ impl Drawer<'_> {
             Ok(again) => again,
             Err(error) => return Ok(shown(Outcome::False, error.to_string(), plan)),
         };
-        if again != plan || bytes_of(&again)? != bytes {
+        // By its bytes: JSON that is read may miss the last digit of a probability.
+        if bytes_of(&again)? != bytes {
             let words = difference(bytes, &bytes_of(&again)?);
             return Ok(shown(Outcome::False, words, plan));
         }
@@ -243,7 +244,7 @@ impl Drawer<'_> {
             );
             return Ok(shown(Outcome::False, words, plan));
         }
-        Ok(shown(Outcome::Holds, String::new(), plan))
+        Ok(shown(Outcome::Holds, String::new(), again))
     }
 
     /// Replays the log up to a checkpoint.
