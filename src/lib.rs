@@ -32,6 +32,8 @@ pub mod client;
 pub mod cosign;
 pub mod crypto;
 pub mod durable;
+#[cfg(feature = "cli")]
+pub mod evidence;
 #[cfg(feature = "server")]
 mod figures;
 #[cfg(feature = "server")]

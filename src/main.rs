@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 use cli::log_lines::{LastLines, LogFormat, LogLines};
 use cli::{
     attest, audit, config, connect, doctor, fsck, govern, health, init, keygen, keys, lead, mirror,
-    monitor, page, proposal, receipt, serve, shell, submit, sweep,
+    monitor, page, proposal, receipt, sample, serve, shell, submit, sweep,
 };
 use programs::{auditor, bench, demo, import, witness};
 
@@ -88,7 +88,8 @@ enum Command {
     Receipt(receipt::ReceiptArgs),
     Prove(receipt::ProveArgs),
     Verify(receipt::VerifyArgs),
-    Audit(audit::AuditArgs),
+    Audit(Box<audit::AuditArgs>),
+    Sample(sample::SampleArgs),
     Attest(attest::AttestArgs),
     Mirror(mirror::MirrorArgs),
     Monitor(monitor::MonitorArgs),
@@ -228,6 +229,7 @@ fn run(command: Command, matches: &ArgMatches) -> cli::Done {
         Command::Prove(args) => receipt::prove(&args),
         Command::Verify(args) => receipt::verify(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Sample(args) => sample::run(&args),
         Command::Attest(args) => attest::run(&args),
         Command::Mirror(args) => mirror::run(&args),
         Command::Monitor(args) => monitor::run(&args),

@@ -5,6 +5,9 @@
 #[path = "attacks/forge.rs"]
 mod forge;
 #[allow(dead_code)]
+#[path = "support/programmes.rs"]
+mod programmes;
+#[allow(dead_code)]
 #[path = "attacks/statements.rs"]
 mod statements;
 
@@ -16,6 +19,7 @@ use arborlog::audit::{
 };
 use arborlog::record::*;
 use forge::{DAY_MS, Forge, vkey, write};
+use programmes::audited;
 use statements::*;
 
 const PLACE_2: (i32, i32) = (400_000_000, -1_000_000_000);
@@ -103,18 +107,11 @@ fn survey_now(it: &mut Forge, survey: Survey) -> Index {
 
 /// Nothing to ask about.
 fn plain() -> Forge {
-    let mut it = Forge::empty();
-    it.admit(
-        "g1+g2+g3+log",
-        statements::genesis(forge::ORIGIN, &["g1", "g2", "g3"], 2),
-    );
-    for (name, role, holder) in [
+    let mut it = programmes::begun(&[
         ("platform", Role::Platform, "cityride"),
         ("planter", Role::Planter, "greenhands"),
         ("surveyor", Role::Surveyor, "eyes"),
-    ] {
-        it.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
-    }
+    ]);
     let method = Method {
         effective_from: TODAY,
         ..method(1)
@@ -129,21 +126,6 @@ fn plain() -> Forge {
     survey_now(&mut it, all_alive(1, 20, 2, "a paper"));
     survey_now(&mut it, all_alive(1, 20, 3, "a club"));
     it
-}
-
-fn inspect(it: &Forge, as_of: Day) -> (Vec<Finding>, Report) {
-    let temp = tempfile::tempdir().unwrap();
-    let (log, rows) = (temp.path().join("log"), temp.path().join("rows"));
-    write(&it.files(), &log);
-    let source = Folder::new(&log);
-    let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
-    let claimed = inspection.fetch_checkpoint(&source).unwrap();
-    inspection
-        .advance(&source, &claimed, threads_default(), None, |_| {})
-        .unwrap();
-    let findings = inspection.findings(as_of).unwrap();
-    let report = inspection.report(as_of).unwrap().unwrap();
-    (findings, report)
 }
 
 /// A saved audit whose observations are of other entries than its state gives no finding and no
@@ -206,7 +188,7 @@ fn observations_that_do_not_add_up_to_the_state_are_no_findings() {
 
 /// Findings by code, with the entries of their gravest case.
 fn found(it: &Forge, as_of: Day) -> BTreeMap<&'static str, Vec<Index>> {
-    let (findings, _) = inspect(it, as_of);
+    let (findings, _) = audited(it, as_of);
     findings
         .into_iter()
         .map(|finding| (finding.code, finding.items[0].indexes.clone()))
@@ -334,7 +316,7 @@ fn a_tree_that_was_not_found_is_no_dead_one() {
     };
     let mut it = plain();
     survey_now(&mut it, counts(0, 16));
-    let (findings, report) = inspect(&it, TODAY);
+    let (findings, report) = audited(&it, TODAY);
     let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["survival_low", "survival_below_books"]);
     assert_eq!(
@@ -353,7 +335,7 @@ fn a_tree_that_was_not_found_is_no_dead_one() {
         },
     );
     it.admit("planter", lost(Index(7), 1, None));
-    let (findings, _) = inspect(&it, TODAY);
+    let (findings, _) = audited(&it, TODAY);
     let implied = findings
         .iter()
         .find(|it| it.code == "survey_implies_losses");
@@ -377,7 +359,7 @@ fn a_survey_speaks_of_the_books_that_it_names() {
         ..all_alive(2, 10, 9, "a club")
     };
     it.admit("surveyor", late.clone());
-    let (_, report) = inspect(&it, TODAY);
+    let (_, report) = audited(&it, TODAY);
     let cohort = &report.cohorts[0];
     assert_eq!((cohort.planted, cohort.surveyed), (60, 30));
     let before = Survey {
@@ -410,7 +392,7 @@ fn a_survey_speaks_of_what_it_could_see() {
         ..all_alive(2, 10, 9, "a club")
     };
     survey_now(&mut it, half);
-    let (findings, report) = inspect(&it, TODAY);
+    let (findings, report) = audited(&it, TODAY);
     assert_eq!(
         findings.len(),
         1,
@@ -441,7 +423,7 @@ fn a_survey_speaks_of_what_it_could_see() {
     it.admit("planter", planting(2, 1, 10, 8));
     survey_now(&mut it, all_alive(2, 10, 9, "a club"));
     it.admit("planter", planting(2, 11, 30, 7));
-    let (_, report) = inspect(&it, TODAY);
+    let (_, report) = audited(&it, TODAY);
     assert_eq!(
         (report.cohorts[0].planted, report.cohorts[0].surveyed),
         (60, 30)
@@ -456,7 +438,7 @@ fn a_survey_speaks_of_what_it_could_see() {
     // What died after a survey is dead.
     let mut it = plain();
     it.admit("planter", lost(Index(7), 15, None));
-    let (_, report) = inspect(&it, TODAY);
+    let (_, report) = audited(&it, TODAY);
     let survival = report.cohorts[0].survival.unwrap();
     assert_eq!(survival.interval.unwrap().high, 0.25);
 }
@@ -472,7 +454,7 @@ fn a_span_of_planting_is_a_span_of_ages() {
     };
     it.admit("planter", some_day);
     survey_now(&mut it, all_alive(2, 10, 51, "a paper"));
-    let (_, report) = inspect(&it, TODAY);
+    let (_, report) = audited(&it, TODAY);
     let ages: Vec<_> = report.ages.iter().collect();
     let spans: Vec<_> = ages.iter().map(|it| (it.years, it.years_most)).collect();
     assert_eq!(spans, [(0, 0), (0, 2)]);
@@ -563,7 +545,7 @@ fn where_plots_lie_and_what_they_hold() {
     let all = found(&it, TODAY);
     assert_eq!(all["plots_same_outline"], [one, two]);
     assert_eq!(all["plots_overlap"], [one, two]);
-    let (_, report) = inspect(&it, TODAY);
+    let (_, report) = audited(&it, TODAY);
     let row = report.plots.iter().find(|row| row.number == PlotNumber(3));
     let row = row.unwrap();
     assert_eq!((row.latitude, row.longitude), (37.900_45, -122.399_55));
@@ -750,7 +732,7 @@ fn keys_methods_and_clocks() {
 
 /// The finding about entries that no state entry covered in time.
 fn uncovered(it: &Forge) -> Option<Finding> {
-    let (findings, _) = inspect(it, later(3));
+    let (findings, _) = audited(it, later(3));
     findings
         .into_iter()
         .find(|finding| finding.code == "state_uncovered")
@@ -892,7 +874,7 @@ fn late_awards() {
 #[test]
 fn long_tables_of_the_page_are_annexes() {
     let page_of = |it: &Forge| {
-        let (_, report) = inspect(it, TODAY);
+        let (_, report) = audited(it, TODAY);
         let dir = tempfile::tempdir().unwrap();
         arborlog::report::write(dir.path(), &report).unwrap();
         std::fs::read_to_string(dir.path().join("report.html")).unwrap()
@@ -941,7 +923,7 @@ fn the_report_and_its_page() {
     };
     it.admit("planter", hostile);
     it.admit("planter", planting(3, 1, 10, 9));
-    let (_, report) = inspect(&it, TODAY);
+    let (_, report) = audited(&it, TODAY);
     assert_eq!(report.checkpoint.size, it.size());
     assert_eq!(report.totals.planted(), 30);
     let of_oaks = &report.species[0];

@@ -5,6 +5,9 @@
 #[path = "attacks/forge.rs"]
 mod forge;
 #[allow(dead_code)]
+#[path = "support/programmes.rs"]
+mod programmes;
+#[allow(dead_code)]
 #[path = "attacks/statements.rs"]
 mod statements;
 
@@ -13,13 +16,8 @@ use std::collections::BTreeMap;
 use arborlog::audit::{Finding, Folder, Inspection, Severity, threads_default};
 use arborlog::record::*;
 use forge::{DAY_MS, Forge, vkey, write};
+use programmes::file;
 use statements::{ANN, BEN, CAP, ELM, OAK, TODAY, account, grant, reverse, void};
-
-/// The digest of a file that there is only once.
-fn file(name: impl std::fmt::Display) -> Digest {
-    use sha2::Digest as _;
-    Digest::from_bytes(sha2::Sha256::digest(format!("a file: {name}")).into())
-}
 
 fn later(days: u32) -> Day {
     Day(TODAY.0 + days)
@@ -114,35 +112,18 @@ fn somebody(number: u32) -> AccountId {
 
 /// Keys and a method.
 fn begun() -> Forge {
-    let mut it = Forge::empty();
-    let governors = ["g1", "g2", "g3"];
-    it.admit(
-        "g1+g2+g3+log",
-        statements::genesis(forge::ORIGIN, &governors, 2),
-    );
-    for (name, role, holder) in [
+    let mut it = programmes::begun(&[
         ("platform", Role::Platform, "cityride"),
         ("planter", Role::Planter, "green-hands"),
         ("planter2", Role::Planter, "otherland"),
         ("surveyor", Role::Surveyor, "eyes"),
-    ] {
-        it.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
-    }
+    ]);
     it.admit("g1+g2", method());
     it
 }
 
 fn findings(it: &Forge, as_of: Day) -> Vec<Finding> {
-    let temp = tempfile::tempdir().unwrap();
-    let (log, rows) = (temp.path().join("log"), temp.path().join("rows"));
-    write(&it.files(), &log);
-    let source = Folder::new(&log);
-    let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
-    let claimed = inspection.fetch_checkpoint(&source).unwrap();
-    inspection
-        .advance(&source, &claimed, threads_default(), None, |_| {})
-        .unwrap();
-    inspection.findings(as_of).unwrap()
+    programmes::audited(it, as_of).0
 }
 
 /// Findings of these codes, by code.
@@ -1004,4 +985,241 @@ fn since_an_earlier_audit() {
     write(&said.files(), &log);
     let (code, _) = audit(&["--compare", report.to_str().unwrap()]);
     assert_eq!(code, Some(1));
+}
+
+/// One surveyor's samples of 20 of the 100 trees on each of some plots; `alive` says how many live.
+fn sampled(alive: impl Fn(u32) -> u32) -> Forge {
+    let mut it = begun();
+    for number in 1..=30 {
+        it.admit("planter", plot(number));
+        it.admit("planter", planting(number, 1, 100));
+        let as_of = Index(it.size() - 1);
+        let found = Survey {
+            as_of,
+            basis: Basis::RandomSample,
+            alive: alive(number),
+            dead: 20 - alive(number),
+            ..survey(number, "sample")
+        };
+        it.admit("surveyor", found);
+    }
+    it
+}
+
+/// Numbers that somebody made up agree too well; drawn ones do not, and plots that differ even less.
+#[test]
+fn samples_that_agree_better_than_chance_allows() {
+    let found = sampled(|number| 17 - u32::from(number % 10 == 0));
+    let found = of(&found, TODAY, &["surveys_too_regular"]);
+    let found = &found["surveys_too_regular"];
+    assert_eq!(found.severity, Severity::Medium);
+    assert_eq!(found.items[0].subject, "surveyor eyes");
+    // As drawn at random from plots of which 85 % live: the binomial's spread, by hand.
+    let drawn = [17, 18, 16, 17, 19, 15, 17, 18, 14, 20];
+    has_not(
+        &sampled(|number| drawn[number as usize % 10]),
+        "surveys_too_regular",
+    );
+    has_not(&sampled(|number| 10 + number % 11), "surveys_too_regular");
+    // All alive is nothing that chance makes vary.
+    has_not(&sampled(|_| 20), "surveys_too_regular");
+}
+
+/// In honest programmes nearly nobody is named: samples drawn from plots with one share, the worst case.
+#[test]
+fn honest_samples_are_seldom_too_regular() {
+    let mut state = 1_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..12 {
+        let drawn: Vec<u32> = (0..=30)
+            .map(|_| {
+                let (mut alive, mut left, mut found) = (85, 100, 0);
+                for _ in 0..20 {
+                    if next() % left < alive {
+                        alive -= 1;
+                        found += 1;
+                    }
+                    left -= 1;
+                }
+                found
+            })
+            .collect();
+        has_not(
+            &sampled(|number| drawn[number as usize]),
+            "surveys_too_regular",
+        );
+    }
+}
+
+#[test]
+fn surveyors_under_the_name_of_the_planter() {
+    for (holder, is_found) in [
+        ("green-hands-trust", true),
+        ("greenhand", true),
+        ("forest-eyes", false),
+    ] {
+        let mut it = begun();
+        it.admit(
+            "g1+g2+surveyor2",
+            grant("surveyor2", Role::Surveyor, holder),
+        );
+        it.admit("planter", plot(1));
+        it.admit("planter", planting(1, 1, 10));
+        let as_of = Index(it.size() - 1);
+        let said = it.admit(
+            "surveyor2",
+            Survey {
+                as_of,
+                ..survey(1, "own")
+            },
+        );
+        match is_found {
+            true => {
+                let stated = Index(said.0 - 2);
+                has(&it, "surveyor_resembles_planter", &[said, stated]);
+            }
+            false => has_not(&it, "surveyor_resembles_planter"),
+        }
+    }
+}
+
+/// A survey by books from before the trees that died, and one that came in half a year later.
+#[test]
+fn surveys_whose_books_and_days_do_not_fit() {
+    let mut it = begun();
+    it.admit("planter", plot(1));
+    let old = it.admit("planter", planting(1, 1, 10));
+    let newer = it.admit("planter", planting(1, 11, 50));
+    let honest = it.clone();
+    pass_days(&mut it, 40);
+    let said = Survey {
+        as_of: old,
+        surveyed_on: later(40),
+        ..survey(1, "old books")
+    };
+    let survey_at = it.admit("surveyor", said);
+    let found = has(&it, "survey_books_old", &[newer, survey_at]);
+    assert_eq!(found.weight, 50);
+    has_not(&it, "surveys_late");
+
+    let mut it = honest;
+    let said = Survey {
+        as_of: newer,
+        surveyed_on: later(1),
+        ..survey(1, "late")
+    };
+    pass_days(&mut it, 2);
+    it.admit("surveyor", said.clone());
+    has_not(&it, "survey_books_old");
+    pass_days(&mut it, 200);
+    let late = Survey {
+        evidence: file("very late"),
+        ..said
+    };
+    let late = it.admit("surveyor", late);
+    let found = has(&it, "surveys_late", &[late]);
+    assert_eq!((found.severity, found.count), (Severity::Low, 1));
+}
+
+/// A factor that rose for some weeks, a price that fell, and those who knew.
+#[test]
+fn numbers_that_were_better_for_some_weeks() {
+    let version = |number: u32, day: u32, factor: u64, price: u64| {
+        let plain = statements::method(number);
+        let mut activities: Vec<_> = plain.activities.iter().cloned().collect();
+        let mut kinds: Vec<_> = plain.species.iter().cloned().collect();
+        activities[0].factor = Micrograms(activities[0].factor.0 * factor);
+        kinds[0].price = Grams(price);
+        Method {
+            effective_from: later(day),
+            document: file(format!("method {number}")),
+            activities: activities.try_into().ok().unwrap(),
+            species: kinds.try_into().ok().unwrap(),
+            ..plain
+        }
+    };
+    for (weeks, is_found) in [(4_u32, true), (20, false)] {
+        let mut it = begun();
+        it.admit("g1+g2", version(2, 10, 2, 50));
+        it.admit("g1+g2", version(3, 10 + 7 * weeks, 1, 100));
+        let (second, third) = (Index(it.size() - 2), Index(it.size() - 1));
+        pass_days(&mut it, 12);
+        let unit = statements::award(0, 130);
+        let award = Award {
+            version: MethodVersion(2),
+            quantity: unit.quantity,
+            points: Grams(unit.points.0 * 2),
+            ..ride(somebody(1), 130, later(12))
+        };
+        it.admit("platform", award);
+        let claim = Claim {
+            account: somebody(1),
+            version: MethodVersion(2),
+            points: Grams(50),
+            ..statements::claim(ANN)
+        };
+        it.admit("platform", claim);
+        for code in ["factor_peak", "price_dip"] {
+            match is_found {
+                true => assert_eq!(has(&it, code, &[second, third]).severity, Severity::Medium),
+                false => has_not(&it, code),
+            }
+        }
+    }
+}
+
+/// Frauds that raise nothing above low: what an auditor who reads docs/audit.md must ask beyond the findings.
+#[test]
+fn frauds_that_pass() {
+    let honest = ["plot_outside_country", "state_uncovered"];
+    let pass = |it: &Forge, as_of: Day| {
+        let found = findings(it, as_of);
+        let grave = found.iter().filter(|it| it.severity > Severity::Low);
+        let grave: Vec<_> = grave
+            .filter(|it| !honest.contains(&it.code))
+            .map(|it| it.code)
+            .collect();
+        assert!(grave.is_empty(), "{grave:?}");
+    };
+    // Bots whose numbers differ by a little, and who rest on different days.
+    let mut it = begun();
+    for bot in 0..20 {
+        for day in (0..10).filter(|day| (day + bot) % 4 > 0) {
+            let points = 600 + u64::from((bot * 7 + day * 3) % 11);
+            it.admit("platform", ride(somebody(bot), points, Day(TODAY.0 - day)));
+        }
+        it.cover();
+    }
+    // Their points go on in two steps, each to fewer than twenty.
+    for bot in 0..20 {
+        let gift = Transfer {
+            from: somebody(bot),
+            to: Some(somebody(100 + bot % 3)),
+            points: Grams(4_000),
+            reason: TransferReason::Gift,
+        };
+        it.admit("platform", gift);
+    }
+    it.cover();
+    pass(&it, TODAY);
+
+    // Trees that died are voided as a mistake before anybody surveyed them, and planted again, younger.
+    let mut it = begun();
+    it.admit("planter", plot(1));
+    let dead = it.admit("planter", planting(1, 1, 20));
+    it.cover();
+    it.admit("planter", void(dead));
+    let again = Planting {
+        planted_from: TODAY,
+        planted_until: TODAY,
+        ..planting(1, 21, 20)
+    };
+    it.admit("planter", again);
+    it.cover();
+    pass(&it, TODAY);
 }

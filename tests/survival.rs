@@ -5,14 +5,18 @@
 #[path = "attacks/forge.rs"]
 mod forge;
 #[allow(dead_code)]
+#[path = "support/programmes.rs"]
+mod programmes;
+#[allow(dead_code)]
 #[path = "attacks/statements.rs"]
 mod statements;
 
 use arborlog::audit::{
-    Finding, Folder, Inspection, Interval, Report, Sample, Scope, Severity, Share, threads_default,
+    Cluster, Finding, FramePlot, Interval, Report, Sample, SamplingDay, Scope, Severity, Share,
+    Strata, draw,
 };
 use arborlog::record::*;
-use forge::{DAY_MS, Forge, vkey, write};
+use forge::{DAY_MS, Forge};
 use statements::*;
 
 /// Numbers that look like chance, the same in each run (splitmix64).
@@ -243,6 +247,127 @@ fn intervals_hold_the_truth_in_ten_thousand_runs_of_each_sort() {
     check_coverage(10_000);
 }
 
+/// In how many of `runs` programmes the interval of a plan that was done holds the share alive of all plots, those that
+/// nobody visited too: plots are drawn by [`draw`], and their trees by the serials that it gives.
+fn covered_by_plan(sort: &Sort, visits: u32, runs: u32, chance: &mut Chance) -> f64 {
+    let mut holds = 0;
+    for _ in 0..runs {
+        let (least, most) = sort.survival;
+        let survival = least + (most - least) * chance.share();
+        let (mut frame, mut alive_on, mut all) = (Vec::new(), Vec::new(), 0);
+        for plot in 0..chance.between(sort.plots.0, sort.plots.1) {
+            let trees = chance.trees(sort.trees.0, sort.trees.1);
+            let own = (survival + sort.differ * (2.0 * chance.share() - 1.0)).clamp(0.0, 1.0);
+            let alive = (own * trees as f64 + chance.share()) as u64;
+            alive_on.push(alive.min(trees));
+            frame.push(FramePlot {
+                plot: PlotNumber(plot as u32),
+                stratum: String::new(),
+                serials: vec![1..=trees as u32],
+            });
+            all += trees;
+        }
+        let announced = SamplingDay {
+            day: TODAY,
+            plots: visits,
+            trees: sort.looked_for.0 as u32,
+            strata: Strata::None,
+        };
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&chance.bits().to_be_bytes());
+        let clusters: Vec<Cluster> = draw(&frame, &announced, &seed)
+            .unwrap()
+            .iter()
+            .map(|visit| {
+                // The trees with the lowest serials live: which ones are looked for does not know that.
+                let alive = alive_on[visit.plot.0 as usize];
+                let found = visit.serials.iter().filter(|it| u64::from(**it) <= alive);
+                Cluster {
+                    hits: visit.hits,
+                    looked_for: visit.serials.len() as u64,
+                    found: found.count() as u64,
+                }
+            })
+            .collect();
+        let Interval { low, high } = Share::of_clusters(&clusters).unwrap().interval.unwrap();
+        let truth = alive_on.iter().sum::<u64>() as f64 / all as f64;
+        holds += u32::from((low - 1e-9..=high + 1e-9).contains(&truth));
+    }
+    f64::from(holds) / f64::from(runs)
+}
+
+/// Coverage of plans: 30 visits or more among many plots, then few visits, plots that live or die, nearly all alive.
+fn check_coverage_of_plans(runs: u32) {
+    let plain = Sort {
+        plots: (100, 100),
+        looked_for: (5, 5),
+        survival: (0.5, 0.95),
+        differ: 0.2,
+        trees: (20, 500),
+        whole: 0.0,
+    };
+    let sorts = [
+        (plain, 30),
+        (
+            Sort {
+                looked_for: (20, 20),
+                differ: 0.05,
+                ..plain
+            },
+            30,
+        ),
+        (
+            Sort {
+                looked_for: (10, 10),
+                differ: 0.5,
+                ..plain
+            },
+            60,
+        ),
+        (
+            Sort {
+                looked_for: (10, 10),
+                ..plain
+            },
+            12,
+        ),
+        (
+            Sort {
+                survival: (0.9, 1.0),
+                differ: 0.1,
+                ..plain
+            },
+            30,
+        ),
+        (
+            Sort {
+                differ: 3.0,
+                ..plain
+            },
+            30,
+        ),
+    ];
+    let mut chance = Chance(7);
+    let covered = sorts.map(|(sort, visits)| covered_by_plan(&sort, visits, runs, &mut chance));
+    println!("plans {covered:.4?}");
+    let slack = 3.0 * (0.95 * 0.05 / f64::from(runs)).sqrt();
+    for (place, share) in covered.iter().enumerate() {
+        assert!(*share >= 0.93 - slack, "sort {place} of plans: {share}");
+    }
+}
+
+#[test]
+fn intervals_of_plans_hold_the_truth() {
+    check_coverage_of_plans(500);
+}
+
+/// `cargo test --test survival -- --ignored`: 60,000 runs.
+#[test]
+#[ignore = "takes a minute, and tells what the one above does more closely"]
+fn intervals_of_plans_hold_the_truth_in_ten_thousand_runs_of_each_sort() {
+    check_coverage_of_plans(10_000);
+}
+
 const PLANTED: Day = Day(TODAY.0 - 900);
 const LOST: Day = Day(TODAY.0 - 60);
 const SURVEYED: Day = Day(TODAY.0 - 30);
@@ -255,17 +380,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut it = Forge::empty();
-        it.admit(
-            "g1+g2+g3+log",
-            statements::genesis(forge::ORIGIN, &["g1", "g2", "g3"], 2),
-        );
-        for (name, role, holder) in [
+        let mut it = programmes::begun(&[
             ("planter", Role::Planter, "greenhands"),
             ("surveyor", Role::Surveyor, "eyes"),
-        ] {
-            it.admit(&format!("g1+g2+{name}"), grant(name, role, holder));
-        }
+        ]);
         it.admit("g1+g2", method(1));
         Self { it, evidence: 0 }
     }
@@ -344,18 +462,7 @@ impl World {
     }
 
     fn audit(&self) -> (Vec<Finding>, Report) {
-        let temp = tempfile::tempdir().unwrap();
-        let (log, rows) = (temp.path().join("log"), temp.path().join("rows"));
-        write(&self.it.files(), &log);
-        let source = Folder::new(&log);
-        let mut inspection = Inspection::begin(vkey("log"), &rows).unwrap();
-        let claimed = inspection.fetch_checkpoint(&source).unwrap();
-        inspection
-            .advance(&source, &claimed, threads_default(), None, |_| {})
-            .unwrap();
-        let findings = inspection.findings(TODAY).unwrap();
-        let report = inspection.report(TODAY).unwrap().unwrap();
-        (findings, report)
+        programmes::audited(&self.it, TODAY)
     }
 
     #[track_caller]

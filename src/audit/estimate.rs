@@ -20,6 +20,8 @@ use serde::Serialize;
 const EFFECTIVE_MAX: f64 = 2.0;
 /// The 97.5 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_985;
+/// Plots below this number give an estimate of a plan without an interval.
+pub const CLUSTERS_MIN: usize = 5;
 /// The largest variance that a share of one tree can have.
 const VARIANCE_MAX: f64 = 0.25;
 
@@ -105,7 +107,76 @@ impl Share {
     }
 }
 
+/// Plots that a plan drew with probability proportional to their trees, and what was found on one of them.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Cluster {
+    /// How often it was drawn.
+    pub hits: u32,
+    /// Trees that were looked for, drawn at random among the plot's.
+    pub looked_for: u64,
+    /// Trees of those looked for that count.
+    pub found: u64,
+}
+
+impl Share {
+    /// The share of all trees of a frame, from plots drawn in proportion to their trees: each visit weighs the same
+    /// (M. H. Hansen, W. N. Hurwitz, Annals of Mathematical Statistics 14, 1943). The variance is that between plots,
+    /// taken as drawn with replacement, which is not too small (C.-E. Särndal, B. Swensson, J. Wretman, Model Assisted
+    /// Survey Sampling, 1992, 4.6): `c / (c − 1) Σ (w_i (p_i − p))²`, of `c` plots, with `w_i` the plot's part of the
+    /// visits. The interval is Wilson's on `p (1 − p) / V`, at most the trees looked for, with Student's quantile for
+    /// `c − 1` degrees of freedom; where plots do not differ at all, each counts as one tree. `None` without a plot; no
+    /// interval of fewer than [`CLUSTERS_MIN`].
+    pub fn of_clusters(clusters: &[Cluster]) -> Option<Self> {
+        let is_sound =
+            |it: &&Cluster| it.hits > 0 && it.looked_for > 0 && it.found <= it.looked_for;
+        let clusters: Vec<&Cluster> = clusters.iter().filter(is_sound).collect();
+        let visits: f64 = clusters.iter().map(|it| f64::from(it.hits)).sum();
+        let looked_for: u64 = clusters.iter().map(|it| it.looked_for).sum();
+        if visits <= 0.0 {
+            return None;
+        }
+        let parts: Vec<(f64, f64)> = clusters
+            .iter()
+            .map(|it| {
+                (
+                    f64::from(it.hits) / visits,
+                    it.found as f64 / it.looked_for as f64,
+                )
+            })
+            .collect();
+        let share: f64 = parts.iter().map(|(weight, share)| weight * share).sum();
+        let share = share.clamp(0.0, 1.0);
+        if clusters.len() < CLUSTERS_MIN {
+            return Some(Self::without_interval(share));
+        }
+        let count = clusters.len() as f64;
+        let squares = parts
+            .iter()
+            .map(|(weight, own)| (weight * (own - share)).powi(2));
+        let variance = count / (count - 1.0) * squares.sum::<f64>();
+        let size = match share * (1.0 - share) / variance {
+            size if size.is_finite() && size > 0.0 => size.min(looked_for as f64),
+            _ => count,
+        };
+        Some(Self {
+            estimate: share,
+            interval: Some(Interval::wilson(share, size, student(count - 1.0))),
+        })
+    }
+}
+
 impl Interval {
+    /// E. B. Wilson's interval around a share, for so many trees and this quantile.
+    fn wilson(share: f64, size: f64, z: f64) -> Self {
+        let middle = share + z * z / (2.0 * size);
+        let reach = z * (share * (1.0 - share) / size + z * z / (4.0 * size * size)).sqrt();
+        let all = 1.0 + z * z / size;
+        Self {
+            low: ((middle - reach) / all).clamp(0.0, share),
+            high: ((middle + reach) / all).clamp(share, 1.0),
+        }
+    }
+
     fn around(share: f64, spread: &Spread) -> Self {
         let size = spread.effective_size(share);
         if size.is_infinite() {
@@ -114,14 +185,7 @@ impl Interval {
                 high: share,
             };
         }
-        let z = student(spread.freedom());
-        let middle = share + z * z / (2.0 * size);
-        let reach = z * (share * (1.0 - share) / size + z * z / (4.0 * size * size)).sqrt();
-        let all = 1.0 + z * z / size;
-        Self {
-            low: ((middle - reach) / all).clamp(0.0, share),
-            high: ((middle + reach) / all).clamp(share, 1.0),
-        }
+        Self::wilson(share, size, student(spread.freedom()))
     }
 }
 

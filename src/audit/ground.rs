@@ -128,6 +128,47 @@ impl Ground {
     }
 }
 
+/// The area of a polygon on the ellipsoid of WGS 84, in square metres: its outer ring less its holes, whatever way round
+/// they are written. Reckoned on the sphere that has the ellipsoid's area, at authalic latitudes (J. P. Snyder, Map
+/// Projections, USGS PP 1395, 1987, 3-11 to 3-14), on the plane of [`flattened`] around the first corner. A ring that
+/// crosses itself covers some of its ground negatively.
+pub fn polygon_area_m2(rings: &[Vec<Place>]) -> f64 {
+    let Some(middle) = rings.first().and_then(|ring| ring.first()) else {
+        return 0.0;
+    };
+    let middle = authalic(*middle);
+    let mut areas = rings.iter().map(|ring| {
+        let points: Vec<Point> = ring
+            .iter()
+            .map(|place| flattened(middle, authalic(*place)))
+            .collect();
+        let following = points.iter().skip(1).chain(points.first());
+        let crosses = points
+            .iter()
+            .zip(following)
+            .map(|(a, b)| a[0] * b[1] - b[0] * a[1]);
+        crosses.sum::<f64>().abs() / 2.0
+    });
+    let outer = areas.next().unwrap_or_default();
+    (outer - areas.sum::<f64>()).max(0.0) * (AUTHALIC_RADIUS_M / EARTH_RADIUS_M).powi(2)
+}
+
+/// The eccentricity of WGS 84's ellipsoid.
+const ECCENTRICITY: f64 = 0.081_819_190_842_622;
+/// The radius of the sphere that has its area, in metres.
+const AUTHALIC_RADIUS_M: f64 = 6_371_007.180_918_5;
+
+/// A place on that sphere, such that what lies south of it has the same area.
+fn authalic(place: Place) -> Place {
+    let e = ECCENTRICITY;
+    let q = |sine: f64| {
+        let by_log = ((1.0 - e * sine) / (1.0 + e * sine)).ln() / (2.0 * e);
+        (1.0 - e * e) * (sine / (1.0 - (e * sine).powi(2)) - by_log)
+    };
+    let sine = q(place.0.to_radians().sin()) / q(1.0);
+    (sine.clamp(-1.0, 1.0).asin().to_degrees(), place.1)
+}
+
 /// Metres east and north.
 type Point = [f64; 2];
 

@@ -10,7 +10,9 @@ use super::auditor::{AuditError, Auditor, Claimed, Verified};
 use super::awards::{AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock};
 use super::facts::{Facts, Inconsistent};
 use super::findings::{Finding, FindingsError, findings};
+use super::held::NamedFiles;
 use super::observe::Observations;
+use super::planned::{self, PlanRow, PlanShown};
 use super::report::{Report, vintages};
 use super::saved::{SavedAudit, SavedAuditError};
 use super::source::StaticLog;
@@ -266,6 +268,28 @@ impl Inspection {
     pub fn findings(&mut self, as_of: Day) -> Result<Vec<Finding>, InspectionError> {
         let facts = Facts::new(self.auditor.state(), &self.observations, as_of)?;
         Ok(findings(&facts, &mut self.awards)?)
+    }
+
+    /// Which files the ledger names, as of a day.
+    ///
+    /// # Errors
+    /// [`InspectionError::Inconsistent`].
+    pub fn named_files(&self, as_of: Day) -> Result<NamedFiles, InspectionError> {
+        let facts = Facts::new(self.auditor.state(), &self.observations, as_of)?;
+        Ok(NamedFiles::of(&facts))
+    }
+
+    /// How much was done of plans, by the surveys that name them, and what there is to ask about.
+    ///
+    /// # Errors
+    /// [`InspectionError::Inconsistent`].
+    pub fn plans_done(
+        &self,
+        plans: &[PlanShown],
+        as_of: Day,
+    ) -> Result<(Vec<PlanRow>, Vec<Finding>), InspectionError> {
+        let facts = Facts::new(self.auditor.state(), &self.observations, as_of)?;
+        Ok(planned::done(&facts, plans))
     }
 
     /// The report, with its findings; `None` before anything was verified.

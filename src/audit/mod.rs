@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod announced;
 mod atlas;
 mod attested;
 mod auditor;
@@ -32,17 +33,21 @@ mod awards;
 mod chance;
 mod cosigned_times;
 mod coverage;
+mod draw;
 mod estimate;
 mod facts;
 mod findings;
 mod gathered;
 mod ground;
+mod held;
 mod inspection;
 mod looked;
 mod mirror;
 mod neighbours;
 mod nothings;
 mod observe;
+mod plan;
+mod planned;
 mod report;
 mod restated;
 mod saved;
@@ -52,14 +57,20 @@ mod tiles;
 mod until;
 mod whole;
 
+pub use announced::{NoSamplingDay, SamplingDay, Strata, VISIT_TREES_MAX, VISITS_MAX};
 pub use attested::{Agreement, Compared, ObservedAttestation};
 pub use auditor::{AuditError, Auditor, Claimed, Contradiction, Verified};
 pub use awards::{AwardRow, AwardRows, AwardRowsError, AwardRowsLengths, AwardRowsLock, SentRow};
 pub use cosigned_times::{ASKING_MS_MAX, CosignedTimes, SeenCheckpoint};
 pub use coverage::{Coverage, Gap, UNCOVERED_MS_MAX};
-pub use estimate::{Interval, Sample, Share, percent};
+pub use estimate::{CLUSTERS_MIN, Cluster, Interval, Sample, Share, percent};
 pub use facts::{Facts, Inconsistent};
 pub use findings::{Finding, FindingsError, ITEMS_MAX, Item, Severity, findings};
+pub use ground::polygon_area_m2;
+pub use held::{
+    EvidenceHeld, EvidenceRow, KindHeld, NamedFile, NamedFiles, OutlineRow, PictureCounts,
+    StatedOutline,
+};
 pub use inspection::{Inspection, InspectionError};
 pub use looked::Looked;
 pub use mirror::{Mirror, MirrorError};
@@ -67,6 +78,11 @@ pub use observe::{
     ActivitySums, GRANT_DAYS_MAX, IssuerSums, LATENESS_DAYS, LateGrant, MonthSums, Observations,
     ObservedLoss, ObservedPlaceholders, Pause, Span,
 };
+pub use plan::{
+    Announcements, FramePlot, OtherAnnouncement, PLAN_FORMAT, Plan, PlanError, PlannedPlot, Seed,
+    StratumRow, draw, end_of, frame,
+};
+pub use planned::{PlanRow, PlanShown};
 pub use report::{
     ActivityRow, CheckpointRow, Engagement, IssuerRow, KindRow, LogRow, MethodRow, MonthRow,
     NOT_STATED, PlotRow, REPORT_FORMAT, Report, SpeciesRow, SurveyRow, VintageRow,

@@ -8,6 +8,7 @@ use clap::Args;
 use super::compared::{CompareArgs, Compared};
 use super::cosigned_hours::Hours;
 use super::engagement::EngagementArgs;
+use super::handed::{self, HandedArgs};
 use super::since::{Earlier, SinceArgs};
 use super::trust::{self, PolicyArgs, Trusted};
 use super::{Done, Failure, progress, say};
@@ -51,6 +52,8 @@ pub struct AuditArgs {
     compare: CompareArgs,
     #[command(flatten)]
     since: SinceArgs,
+    #[command(flatten)]
+    handed: HandedArgs,
     /// The genesis id that you were told.
     #[arg(long, value_name = "ID")]
     genesis: Option<RecordId>,
@@ -159,6 +162,7 @@ fn audit(
 ) -> Result<Audited, Failure> {
     let begun = Instant::now();
     let log = trusted.audit_key(source)?;
+    let log_key = log.clone();
     let mut compared = args.compare.fetch(log.name().as_str())?;
     let earlier = args.since.read()?;
     let scratch;
@@ -221,6 +225,8 @@ fn audit(
         Some(policy) => hours.compare(policy, inspection.auditor(), source)?,
         None => None,
     };
+    let handed = (args.ledger.as_str(), source, log_key);
+    args.handed.hold(&inspection, &mut report, handed, as_of)?;
     let compared_hours = hours.compared();
     report.findings.extend(backdated);
     let by_severity = |finding: &Finding| std::cmp::Reverse(finding.severity);
@@ -243,6 +249,9 @@ fn audit(
         if compared_hours > 0 {
             outln!("{compared_hours} cosigned checkpoints held against the times of admission");
         }
+        handed::lines(&report)
+            .iter()
+            .for_each(|line| outln!("{line}"));
     }
     if let Some(dir) = &args.report {
         report::write(dir, &report)?;
@@ -281,6 +290,8 @@ fn audit(
         "compared": same,
         "cosigned_hours": compared_hours,
         "since": since,
+        "evidence": report.evidence,
+        "plans": report.plans,
         "policy": trust::as_json(trusted.policy(), inspection.auditor().standing()),
         "findings": report.findings.iter().map(|finding| serde_json::json!({
             "code": finding.code,

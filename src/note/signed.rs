@@ -179,6 +179,16 @@ impl SignedNote {
         self.signatures.iter().skip(first).map(line_of).collect()
     }
 
+    /// The lines that name `vkey`, each as it stands in the note, with its newline.
+    pub(crate) fn lines_as_text(&self, vkey: &VerifierKey) -> Vec<String> {
+        let (name, id) = (vkey.name().as_str(), vkey.id());
+        let lines = self.signatures.iter();
+        lines
+            .filter(|line| line.name == name && line.key_id == id)
+            .map(line_of)
+            .collect()
+    }
+
     /// Whether a line names `vkey`; whether it holds, [`Self::verify`] says.
     pub fn names(&self, vkey: &VerifierKey) -> bool {
         self.lines_of(vkey).next().is_some()

@@ -225,6 +225,37 @@ impl Policy {
         lacks.map_or(Ok(()), |lacks| Err(QuorumMissing { levels, ..lacks }))
     }
 
+    /// Those who cosigned a checkpoint that the log signed, in the policy's order, up to the first with whom the quorum
+    /// holds. Who signed beside them changes nothing of it.
+    ///
+    /// # Errors
+    /// [`NoteError::FalseSignature`]. `None` of a quorum that does not hold, or that nobody must sign.
+    pub fn leading_quorum(
+        &self,
+        checkpoint: &Checkpoint,
+    ) -> Result<Option<Vec<Signer>>, NoteError> {
+        let standing = self.standing_of(checkpoint)?;
+        let mut signed = vec![false; self.cosigners().len()];
+        let mut leading = Vec::new();
+        for signer in standing.signers {
+            let place = self
+                .cosigners()
+                .iter()
+                .position(|it| it.name == signer.name);
+            if let Some(signed) = place.and_then(|place| signed.get_mut(place)) {
+                *signed = true;
+            }
+            leading.push(signer);
+            if self
+                .quorum
+                .holds(&|place| signed.get(place).copied().unwrap_or(false))
+            {
+                return Ok(Some(leading));
+            }
+        }
+        Ok(None)
+    }
+
     /// Where a checkpoint stands that these of the policy's cosigners signed.
     fn standing(&self, signers: Vec<Signer>, signed: &[bool]) -> Standing {
         let signed = |place: usize| signed.get(place).copied().unwrap_or(false);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Cases, Facts, Finding, FindingsError, Severity, many};
 use crate::audit::awards::AwardRows;
+use crate::audit::held::{NamedFile, PLAN};
 use crate::record::{Digest, Index, PlotNumber};
 
 /// Of entries with one digest, those that a case names.
@@ -46,6 +47,20 @@ pub(super) fn shared(
     Digests::new(facts).findings(awards)
 }
 
+/// All digests that stand for files, in their order.
+pub(in crate::audit) fn named_digests(facts: &Facts<'_>) -> Vec<NamedFile> {
+    let Digests(digests) = Digests::new(facts);
+    let files = digests.into_iter();
+    files
+        .map(|(digest, used)| NamedFile {
+            digest,
+            what: used.by.words(),
+            plot: used.plot,
+            index: used.index,
+        })
+        .collect()
+}
+
 /// What a digest stands for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Use {
@@ -65,7 +80,7 @@ impl Use {
             Self::Survey => "survey",
             Self::Loss => "loss",
             Self::Outline => "outline of a plot",
-            Self::Plan => "plan of a survey",
+            Self::Plan => PLAN,
             Self::Document => "method's document",
             Self::Award => "award",
         }

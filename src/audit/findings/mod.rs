@@ -16,9 +16,12 @@ mod evidence;
 mod history;
 mod overlaps;
 mod payers;
+mod peaks;
 mod places;
+mod plans;
 mod prices;
 mod promises;
+mod regular;
 mod rights;
 mod survey_books;
 mod surveys;
@@ -26,6 +29,9 @@ mod trees;
 mod weight_units;
 
 use serde::Serialize;
+
+pub(super) use evidence::named_digests;
+pub(super) use plans::of_plans;
 
 use super::awards::{AwardRows, AwardRowsError};
 use super::facts::{Facts, Inconsistent};
@@ -50,6 +56,8 @@ pub fn findings(facts: &Facts<'_>, awards: &mut AwardRows) -> Result<Vec<Finding
     all.extend(density::findings(facts));
     all.extend(dates::findings(facts)?);
     all.extend(payers::findings(facts));
+    all.extend(regular::findings(facts, &surveyed.books)?);
+    all.extend(peaks::findings(facts)?);
     all.extend(rights::findings(facts));
     all.extend(evidence::placeholders(facts));
     all.extend(prices::claims(facts)?);
@@ -148,7 +156,7 @@ impl std::str::FromStr for Severity {
 }
 
 /// The cases of one finding, gathered: the gravest are kept.
-struct Cases {
+pub(super) struct Cases {
     code: &'static str,
     severity: Severity,
     why: &'static str,
@@ -164,7 +172,7 @@ struct Cases {
 }
 
 impl Cases {
-    fn new(code: &'static str, severity: Severity, why: &'static str) -> Self {
+    pub(super) fn new(code: &'static str, severity: Severity, why: &'static str) -> Self {
         Self {
             code,
             severity,
@@ -183,7 +191,7 @@ impl Cases {
     }
 
     /// Adds a case; `weight` says how grave it is beside the others.
-    fn add(
+    pub(super) fn add(
         &mut self,
         weight: u128,
         subject: impl Into<String>,
@@ -215,6 +223,12 @@ impl Cases {
         );
     }
 
+    /// The same of as many cases, each of weight 1, of which the first were added.
+    pub(super) fn counted(mut self, count: u64) -> Self {
+        (self.count, self.weight) = (count, count.into());
+        self
+    }
+
     fn keep_gravest(&mut self) {
         // Stable: of equals, those that came first.
         self.items
@@ -223,7 +237,7 @@ impl Cases {
     }
 
     /// The finding, if there is any case.
-    fn finding(mut self, title: impl FnOnce(u64) -> String) -> Option<Finding> {
+    pub(super) fn finding(mut self, title: impl FnOnce(u64) -> String) -> Option<Finding> {
         self.keep_gravest();
         (self.count > 0).then(|| Finding {
             code: self.code,

@@ -49,10 +49,12 @@ const LEGAL_FORMS: [&str; 36] = [
 const TYPO_CHARACTERS: usize = 8;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
-    [like_planter(facts), one_by_many_names(facts)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let found = [
+        like_planter(facts),
+        surveyor_like_planter(facts),
+        one_by_many_names(facts),
+    ];
+    found.into_iter().flatten().collect()
 }
 
 /// A name without what is written differently each time: case, marks, look-alikes, the words' order, and
@@ -157,6 +159,58 @@ fn like_planter(facts: &Facts<'_>) -> Option<Finding> {
     cases.finding(|count| {
         let surveys = many(count, "survey was", "surveys were");
         format!("{surveys} paid for by a name that is nearly the planter's or the funder's")
+    })
+}
+
+/// A surveyor under nearly the name of who holds or funds the plot. The rules keep one holder from planting and surveying,
+/// and know holders by their slugs alone.
+fn surveyor_like_planter(facts: &Facts<'_>) -> Option<Finding> {
+    let mut names = BTreeMap::<&str, Vec<&str>>::new();
+    for key in facts.state.keys() {
+        if let KeyRole::Issuer {
+            holder,
+            display_name,
+            ..
+        } = &key.role
+        {
+            let known = names.entry(holder.as_str()).or_default();
+            known.push(display_name.as_str());
+        }
+    }
+    let named = |holder: &str| {
+        let display = names.get(holder).into_iter().flatten();
+        display
+            .map(|name| core(name))
+            .chain([core(holder)])
+            .collect::<Vec<_>>()
+    };
+    let mut surveyors = BTreeMap::<&str, Vec<String>>::new();
+    let mut cases = Cases::new(
+        "surveyor_resembles_planter",
+        Severity::Medium,
+        "The surveyor's name is nearly that of who holds or funds the plot. Ask whether they are one.",
+    );
+    for (number, plot) in facts.state.plots() {
+        let mut own = named(plot.holder.as_str());
+        own.push(core(plot.plot.funded_by.as_str()));
+        for (index, survey) in facts.state.surveys(*number) {
+            let surveyor = survey.surveyor.as_str();
+            let theirs = surveyors.entry(surveyor).or_insert_with(|| named(surveyor));
+            let is_one = |name: &String| !name.is_empty() && own.iter().any(|it| is_near(it, name));
+            if theirs.iter().any(is_one) {
+                let detail = format!("surveyed by {surveyor}, held by {}", plot.holder);
+                cases.add(
+                    plot.planted().into(),
+                    format!("plot {number}"),
+                    detail,
+                    vec![index, plot.stated_at],
+                );
+            }
+        }
+    }
+    cases.finding(|count| {
+        let surveys = many(count, "survey was", "surveys were");
+        format!("{surveys} made under a name that is nearly the planter's or the funder's")
     })
 }
 

@@ -17,7 +17,9 @@ use super::auditor::Auditor;
 use super::estimate::Share;
 use super::facts::{Facts, Inconsistent};
 use super::findings::Finding;
+use super::held::{EvidenceHeld, EvidenceRow};
 use super::observe::{IssuerSums, MonthSums};
+use super::planned::PlanRow;
 use super::survival::{AgeClass, Cohort, Surveyed, Survival, ages};
 use super::until::UntilRow;
 use crate::crypto::PublicKey;
@@ -41,12 +43,19 @@ const CHECKED: [&str; 7] = [
     "At the end points and trees add up: nothing appeared or vanished.",
 ];
 
+/// Not checked, unless the audit was given files.
+const NOT_CHECKED_FILES: &str =
+    "The files whose digests stand as evidence: ask for them, and hash them.";
+
+/// Not checked of the files that it was given.
+const NOT_CHECKED_IN_FILES: &str = "What the files show whose digests were held against the ledger: a picture of a tree is no tree, and nobody looked at it here.";
+
 /// What was not checked, or can't be.
 const NOT_CHECKED: [&str; 6] = [
     "That what was said is true: no ledger sees a ride, or whether a sapling lives.",
     "What was never submitted, such as a loss that nobody reported.",
     "That there is no other view of this log, shown to somebody else: witnesses' cosignatures and comparing checkpoints do that.",
-    "The files whose digests stand as evidence: ask for them, and hash them.",
+    NOT_CHECKED_FILES,
     "Who stands behind an account or a key. Points are the programme's own method, not measured reductions and not credits.",
     "A saved audit, if this run went on from one, is taken at its word: it belongs where only the auditor writes.",
 ];
@@ -110,6 +119,10 @@ pub struct Report {
     pub cohorts: Vec<Cohort>,
     /// Survival by age.
     pub ages: Vec<AgeClass>,
+    /// How much was done of the sampling plans that the audit was given.
+    pub plans: Vec<PlanRow>,
+    /// What the files that the audit was given came to, held against the digests in the ledger; `None` without files.
+    pub evidence: Option<EvidenceRow>,
 }
 
 impl Report {
@@ -173,6 +186,8 @@ impl Report {
             survival: surveyed.survival(facts),
             cohorts: surveyed.cohorts(facts),
             ages: ages(facts, &surveyed.books)?,
+            plans: Vec::new(),
+            evidence: None,
         }))
     }
 }
@@ -186,6 +201,28 @@ impl Report {
             self.not_checked.push(NOT_CHECKED_OF_BEGINNING);
         }
         self.until = Some(until);
+    }
+}
+
+impl Report {
+    /// Adds how much was done of plans, and what there is to ask about.
+    pub fn say_plans(&mut self, plans: Vec<PlanRow>, findings: Vec<Finding>) {
+        self.plans = plans;
+        self.add_findings(findings);
+    }
+
+    /// Adds what files came to, and what there is to ask about.
+    pub fn say_evidence(&mut self, held: &EvidenceHeld) {
+        self.not_checked.retain(|said| *said != NOT_CHECKED_FILES);
+        self.not_checked.push(NOT_CHECKED_IN_FILES);
+        self.add_findings(held.findings());
+        self.evidence = Some(held.row.clone());
+    }
+
+    fn add_findings(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+        self.findings
+            .sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     }
 }
 
