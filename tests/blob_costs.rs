@@ -397,7 +397,7 @@ async fn recoveries(entries: u64) -> [(Read, Duration); 3] {
         awarded.append(&leader, SEALED).await;
     }
     until("all is packed", || async {
-        let folder = awarded.objects.list_after("pack/", "", 100_000).await;
+        let folder = awarded.objects.list_after("pack", "", 100_000).await;
         folder.unwrap().len() as u64 == leader.published().head.tree.size / PACK
     })
     .await;

@@ -831,6 +831,7 @@ fn a_follower_without_the_logs_key_follows_under_load_into_another_key() {
         run_ok(&["endorse", &proposal, "--key", key]);
     }
     run_ok(&["submit", &proposal, "--to", &first.url]);
+    let in_force = run_ok(&["vkey", &first.url, "--log", &shared.vkey()]);
     let rotated = size(&first);
     // Both keys sign, and the clients know the first one alone.
     wait_until("it is past the new key", Duration::from_secs(5), || {
@@ -863,7 +864,8 @@ fn a_follower_without_the_logs_key_follows_under_load_into_another_key() {
         checkpoint(&reader) == checkpoint(&second)
     });
     assert_eq!(checkpoint(&reader).1.matches("\n\u{2014} ").count(), 1);
-    shared.check(&reader);
+    let text = run_ok(&["fsck", &reader.url, "--log", in_force.trim()]);
+    assert!(text.starts_with("whole"), "{text}");
     // A start knows the first key alone, and learns the next from the log.
     let another = follow_without_key(&dir);
     assert!(has_more(&another));
@@ -912,7 +914,7 @@ fn clocks_that_jump_stop_admission_and_lose_nothing() {
     admit(&first);
     // It continues to lead: nobody else admits either, until it is asked to make room.
     let second = serve(&second_clock, &["--follow"]);
-    for offset in ["+5h", "-5h", "+2000h"] {
+    for offset in ["+2000h", "-5h"] {
         first_clock.set(offset);
         wait_until(offset, Duration::from_secs(10), || {
             ready(&first).contains("moved")
@@ -949,7 +951,7 @@ fn clocks_that_jump_stop_admission_and_lose_nothing() {
 
     // One that is started 3 h ahead is believed; what comes after it waits, or is told that it may go on.
     second_clock.set("+3h");
-    let second = serve(&second_clock, &["--follow"]);
+    let second = serve(&second_clock, &[]);
     assert_eq!(third.stop(), 0);
     wait_until("the one ahead leads", TAKE_OVER_MAX, || leads(&second));
     admit(&second);

@@ -12,7 +12,7 @@ const PLACES: [&str; 4] = [
     "/usr/lib/faketime",
 ];
 
-/// The wall clock of a process, by a file that the library reads each second.
+/// The wall clock of a process, by a file that the library reads whenever it is asked for the time.
 pub struct FakeClock {
     library: PathBuf,
     file: PathBuf,
@@ -36,7 +36,7 @@ impl FakeClock {
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", &self.file)
-            .env("FAKETIME_CACHE_DURATION", "1")
+            .env("FAKETIME_NO_CACHE", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("NO_FAKE_STAT", "1");
     }
