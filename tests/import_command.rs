@@ -28,6 +28,8 @@ const STATIONS: &str = "station_id,name,lat,long,dock_count\n\
 struct Place {
     ledger: Ledger,
     server: Server,
+    /// The address of its object store, by which imports find the server; none of a ledger in a directory.
+    store: Option<String>,
 }
 
 /// What a run of the command came to.
@@ -97,7 +99,10 @@ impl Told {
 
 impl Place {
     fn new() -> Self {
-        let ledger = Ledger::init();
+        Self::on(Ledger::init(), None)
+    }
+
+    fn on(ledger: Ledger, store: Option<String>) -> Self {
         let server = Server::start(&ledger.dir);
         let remote = server.remote();
         for (key, role, holder) in [
@@ -121,7 +126,11 @@ impl Place {
             ..method()
         };
         ledger.govern(&remote, Statement::Method(method), None);
-        let place = Self { ledger, server };
+        let place = Self {
+            ledger,
+            server,
+            store,
+        };
         place.write("stations.csv", STATIONS);
         place
     }
@@ -136,10 +145,11 @@ impl Place {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = arborlog();
-        command
-            .arg("import")
-            .args(args)
-            .args(["--json", "--to", &self.server.url]);
+        command.arg("import").args(args).arg("--json");
+        match &self.store {
+            Some(store) => command.args(["--store", store]),
+            None => command.args(["--to", &self.server.url]),
+        };
         if !args.contains(&"--work") {
             command.args(["--work", &self.path("work")]);
         }
@@ -309,6 +319,53 @@ fn a_trip_counts_once_whatever_the_export_and_the_work_folder() {
     let audit = String::from_utf8(audit.stdout).unwrap();
     assert!(audit.contains("\"findings\""), "{audit}");
     assert!(!audit.contains("award_evidence_repeated"), "{audit}");
+}
+
+/// A ledger on an object store is imported into by the address of the store: the server that leads is found there, also
+/// when it is another one than before, or is only about to lead.
+#[test]
+fn an_import_by_the_address_of_a_store_finds_the_server_that_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("file://{}", folder.path().display());
+    let ledger = Ledger::init_with(&["--store", &store]);
+    let mut place = Place::on(ledger, Some(store.clone()));
+    let rows = [trip(1, 288), trip(2, 289), trip(3, 290)];
+    place.write("1.csv", trip_file(&rows[..2]));
+    place.write("2.csv", trip_file(&rows));
+    place.trips("1.csv").ends(0, [2, 2, 0, 0, 0]);
+    place.write("trees.csv", trees(1..4));
+    place.trees("trees.csv").ends(0, [3, 3, 0, 0, 0]);
+
+    // Nobody leads when it begins. The next server listens elsewhere.
+    let (file, stations, key) = (
+        place.path("2.csv"),
+        place.path("stations.csv"),
+        place.path("platform.pem"),
+    );
+    let args = ["bikeshare", &file, "--stations", &stations, "--key", &key];
+    let mut import = place.command(&args);
+    let before = place.server.url.clone();
+    let another = |dir: &Path| Server::start_with(dir, &["--listen", "127.0.0.2:0"]);
+    let first = std::mem::replace(&mut place.server, another(&place.ledger.dir));
+    assert_ne!(place.server.url, before);
+    assert_eq!(first.stop(), 0);
+    Told::of(import.output().unwrap()).ends(0, [3, 1, 2, 0, 0]);
+    assert_eq!(place.total("awarded"), 3 * POINTS);
+
+    // One address or the other; and a store without a ledger is told.
+    let server = place.server.url.clone();
+    let work = place.path("work");
+    let ends = |more: &[&str], code: i32, words: &str| {
+        let output = run(&[&["import"], &args[..], &["--work", &work], more].concat());
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{why}");
+        assert!(why.contains(words), "{why}");
+    };
+    ends(&["--to", &server, "--store", &store], 2, "--store");
+    ends(&[], 2, "--to");
+    let empty = tempfile::tempdir().unwrap();
+    let empty = format!("file://{}", empty.path().display());
+    ends(&["--store", &empty], 3, "no log");
 }
 
 #[test]

@@ -2,12 +2,18 @@
 //! leader is killed another leads. The store is a folder here; any other if `ARBORLOG_TEST_STORE` names it.
 #![cfg(feature = "cli")]
 
+#[path = "chaos/shared_auditor.rs"]
+mod shared_auditor;
 mod support;
 
 use std::time::{Duration, Instant};
 
 use arborlog::client::{BatchAnswer, Remote};
 use arborlog::record::{Index, SignedRecord};
+use shared_auditor::SharedAuditor;
+use support::auditor::Told;
+use support::clients::Clients;
+use support::fake_clock::FakeClock;
 use support::{Ledger, Server, award, body, curl, run, run_ok, sign_from};
 
 /// A follower takes over within this time (docs/engine.md).
@@ -780,4 +786,188 @@ fn a_checkpoint_that_contradicts_the_chain_stops_a_follower_without_a_key() {
     // Without the flag nothing is served without a key.
     let output = run(&["serve", dir.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+/// A follower without the key serves every checkpoint of a leader under load, while the governors put another key in
+/// the place of the log's, and when the old one is gone.
+#[test]
+fn a_follower_without_the_logs_key_follows_under_load_into_another_key() {
+    let shared = SharedLedger::init();
+    let first = shared.serve(&[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    let dir = without_key(&shared);
+    let reader = follow_without_key(&dir);
+    let clients = Clients::start(&shared.ledger, &first.url, 3);
+    let begun = Instant::now();
+    let lag = || {
+        let (_, metrics) = curl(&format!("{}/metrics", reader.url));
+        let lag = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("arborlog_lag_seconds "));
+        lag.unwrap().parse::<f64>().unwrap()
+    };
+    let catches_up = || {
+        let newest = size(&first);
+        let most = Duration::from_secs(5);
+        wait_until("it serves what was acknowledged", most, || {
+            size(&reader) >= newest
+        })
+    };
+    while begun.elapsed() < Duration::from_secs(3) {
+        catches_up();
+    }
+
+    let next_file = shared.ledger.dir.join("keys/log-2.pem");
+    let next = run_ok(&["keygen", next_file.to_str().unwrap()]);
+    let proposal = shared.ledger.path("log-key.json");
+    let governor = shared.ledger.path("governor-1.pem");
+    let of_governor = ["--key", &governor, "--out", &proposal, "--from", &first.url];
+    run_ok(&[&["log-key", "--next", next.trim()], &of_governor[..]].concat());
+    for key in [
+        next_file.to_str().unwrap(),
+        &shared.ledger.path("governor-2.pem"),
+    ] {
+        run_ok(&["endorse", &proposal, "--key", key]);
+    }
+    run_ok(&["submit", &proposal, "--to", &first.url]);
+    let in_force = run_ok(&["vkey", &first.url, "--log", &shared.vkey()]);
+    let rotated = size(&first);
+    // Both keys sign, and the clients know the first one alone.
+    wait_until("it is past the new key", Duration::from_secs(5), || {
+        size(&reader) > rotated
+    });
+    let took = catches_up();
+    let told = clients.finish();
+    println!("{} records, {took:?} behind at the end", told.records.len());
+    wait_until("it has all", Duration::from_secs(5), || {
+        size(&reader) == size(&first) && lag() < 3.0
+    });
+    let mut auditor = SharedAuditor::new(&shared.store, &shared.ledger.origin());
+    auditor.check(&told);
+    shared.check(&reader);
+    assert_eq!(first.stop(), 0);
+
+    // From here on nothing is signed with the key that the follower was given.
+    std::fs::remove_file(shared.ledger.dir.join("keys/log.pem")).unwrap();
+    let second = shared.serve(&[]);
+    wait_until("the second leads", Duration::from_secs(5), || {
+        leads(&second)
+    });
+    let more = append(&second, &shared.awards(&second, 0..50));
+    let has_more = |reader: &Server| size(reader) > more[49].0;
+    wait_until("it follows the new key", Duration::from_secs(5), || {
+        has_more(&reader)
+    });
+    let checkpoint = |server: &Server| curl(&format!("{}/checkpoint", server.url));
+    wait_until("the same checkpoint", Duration::from_secs(5), || {
+        checkpoint(&reader) == checkpoint(&second)
+    });
+    assert_eq!(checkpoint(&reader).1.matches("\n\u{2014} ").count(), 1);
+    let text = run_ok(&["fsck", &reader.url, "--log", in_force.trim()]);
+    assert!(text.starts_with("whole"), "{text}");
+    // A start knows the first key alone, and learns the next from the log.
+    let another = follow_without_key(&dir);
+    assert!(has_more(&another));
+    assert_eq!(checkpoint(&another), checkpoint(&second));
+}
+
+/// What servers do whose clocks are set wrong, by [decision 8](../docs/decisions/0008-clock.md): nothing is admitted by
+/// a clock that jumped, or is behind the last admission; a clock that is ahead at a start is believed. Nothing that was
+/// acknowledged is lost, times never decrease (`fsck`), and leading changes in time all the same.
+#[test]
+fn clocks_that_jump_stop_admission_and_lose_nothing() {
+    let shared = SharedLedger::init();
+    let clock = |name: &str| FakeClock::new(std::path::Path::new(&shared.ledger.path(name)));
+    let (Some(first_clock), Some(second_clock), Some(third_clock)) =
+        (clock("first"), clock("second"), clock("third"))
+    else {
+        eprintln!("SKIPPED: libfaketime is not there (apt-get install faketime)");
+        return;
+    };
+    let serve = |clock: &FakeClock, more: &[&str]| {
+        let mut command = support::arborlog();
+        clock.give_to(&mut command);
+        let store = ["--store", &shared.store];
+        let args = [&store[..], &STATE_ENTRIES, more].concat();
+        Server::start_by(command, &shared.ledger.dir, &args)
+    };
+    let ready = |server: &Server| curl(&format!("{}/readyz", server.url)).1;
+    let mut told = Told::default();
+    let mut next = 0;
+    let mut admit = |server: &Server| {
+        let records = shared.awards(server, next..next + 20);
+        next += 20;
+        let indexes = append(server, &records);
+        let bytes = records.iter().map(|record| record.bytes().to_vec());
+        told.records.extend(indexes.into_iter().zip(bytes));
+    };
+    let refuses = |server: &Server, why: &str| {
+        let (answer, _) = refused_by(server, &shared.awards(server, 1_000_000..1_000_001));
+        assert!(answer.contains("503") && answer.contains(why), "{answer}");
+        assert_eq!(curl(&format!("{}/checkpoint", server.url)).0, 200);
+    };
+
+    let first = serve(&first_clock, &[]);
+    wait_until("the first leads", Duration::from_secs(5), || leads(&first));
+    shared.ledger.set_up(&first.remote());
+    admit(&first);
+    // It continues to lead: nobody else admits either, until it is asked to make room.
+    let second = serve(&second_clock, &["--follow"]);
+    for offset in ["+2000h", "-5h"] {
+        first_clock.set(offset);
+        wait_until(offset, Duration::from_secs(10), || {
+            ready(&first).contains("moved")
+        });
+        refuses(&first, "the clock moved");
+        assert!(ready(&second).starts_with("not_leading"));
+        first_clock.set("+0");
+        wait_until("right again", Duration::from_secs(10), || leads(&first));
+        admit(&first);
+    }
+    first_clock.set("+5h");
+    wait_until("it jumped", Duration::from_secs(10), || !leads(&first));
+    run_ok(&["lead", &second.url, "--store", &shared.store]);
+    admit(&second);
+    first_clock.set("+0");
+
+    // The one that takes over has a clock that is hours behind: it leads in time, and admits when it is set right.
+    third_clock.set("-3h");
+    let third = serve(&third_clock, &["--follow"]);
+    assert_eq!(first.stop(), 0);
+    let newest = size(&second);
+    second.kill();
+    let took = wait_until("the third leads", TAKE_OVER_MAX, || {
+        !ready(&third).starts_with("not_leading")
+    });
+    println!("the third, 3 h behind, led after {took:?}");
+    refuses(&third, "behind the last admission");
+    assert!(size(&third) >= newest);
+    third_clock.set("+0");
+    wait_until("the third admits", Duration::from_secs(10), || {
+        leads(&third)
+    });
+    admit(&third);
+
+    // One that is started 3 h ahead is believed; what comes after it waits, or is told that it may go on.
+    second_clock.set("+3h");
+    let second = serve(&second_clock, &[]);
+    assert_eq!(third.stop(), 0);
+    wait_until("the one ahead leads", TAKE_OVER_MAX, || leads(&second));
+    admit(&second);
+    assert_eq!(second.stop(), 0);
+    let first = serve(&first_clock, &[]);
+    wait_until("one with a right clock leads", TAKE_OVER_MAX, || {
+        !ready(&first).starts_with("not_leading")
+    });
+    refuses(&first, "behind the last admission");
+    assert_eq!(first.stop(), 0);
+    let first = serve(&first_clock, &["--accept-clock"]);
+    wait_until("it was confirmed", Duration::from_secs(5), || leads(&first));
+    admit(&first);
+
+    let mut auditor = SharedAuditor::new(&shared.store, &shared.ledger.origin());
+    auditor.check(&told);
+    let text = run_ok(&["fsck", &shared.store, "--log", &shared.vkey()]);
+    assert!(text.starts_with("whole"), "{text}");
 }

@@ -6,7 +6,9 @@ use arborlog::audit::{SourceError, StaticLog, TileSource};
 use arborlog::merkle::TileId;
 use arborlog::note::TreeHead;
 use arborlog::record::Origin;
-use arborlog::store::blobs::{BlobStore, Blobs, Chain, PackShape, Patience, Progress};
+use arborlog::store::blobs::{
+    Beat, BlobStore, Blobs, Chain, PackShape, Patience, Progress, Standing,
+};
 use arborlog::store::{Store as _, StoreError};
 use tokio::runtime::Runtime;
 
@@ -50,6 +52,22 @@ impl StoreLog {
     /// The tree up to where the chain was read.
     pub fn head(&self) -> Result<TreeHead, Failure> {
         Ok(self.runtime.block_on(self.store.head())?.tree)
+    }
+
+    /// Where the server that leads is reached, as it says itself; `None` while none leads, or where it does not
+    /// say. Reads what was committed since.
+    pub fn leader(&self) -> Result<Option<String>, Failure> {
+        let found = self.runtime.block_on(async {
+            read_on(&self.store).await?;
+            let Some(session) = self.store.session().await else {
+                return Ok(None);
+            };
+            let blobs = &**self.store.blobs();
+            Ok::<_, StoreError>(Beat::get(blobs, session, self.store.patience()).await?)
+        })?;
+        Ok(found
+            .filter(|beat| beat.standing == Standing::Leads && !beat.address.is_empty())
+            .map(|beat| beat.address))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Three servers of one log on an object store, real processes each in a network of its own, while everything
 //! that a data centre does is done to them: processes are killed and stopped, networks are cut in one direction or
 //! both, the store dies and comes back, and a proxy loses, repeats and delays what is asked of it, and says that it
-//! failed. After each: the log in the store is whole (`fsck`), every acknowledged record is at its index, every
+//! failed, and a leader's clock jumps. A fourth server without the log's key follows all of it, and the leaders write
+//! the log's tiles beside it. After each: the log in the store is whole (`fsck`), every acknowledged record is at its index, every
 //! checkpoint that anybody saw is a beginning of the newest, and another led in time.
 //!
 //! ```text
@@ -36,9 +37,12 @@ use store_server::{ACCESS_KEY, BUCKET, SECRET_KEY, StoreServer};
 use support::auditor::Told;
 use support::clients::Clients;
 use support::dice::Dice;
+use support::fake_clock::FakeClock;
 use support::{Ledger, Server, program, run_ok};
 
 const SERVERS: usize = 3;
+/// The number of the server that has no key of the log.
+const READER: usize = SERVERS;
 const CLIENTS: u8 = 3;
 /// The longest rest of a client between two batches, in milliseconds: an hour's log is still read in seconds.
 const REST_MAX_MS: u64 = 1_000;
@@ -87,12 +91,15 @@ enum Fault {
     HandOver,
     /// What is in packs is deleted from the chain.
     Sweep,
+    /// The leader's wall clock jumps by hours, forwards or backwards: it refuses records until another is made the
+    /// leader. Needs libfaketime.
+    ClockJumps,
 }
 
 use Fault::*;
 
 const IN_SHORT: [Fault; 4] = [Kill, CutAnswers, StoreDies, BadStore];
-const ALL: [Fault; 14] = [
+const ALL: [Fault; 15] = [
     Kill,
     Stop,
     StopBriefly,
@@ -107,6 +114,7 @@ const ALL: [Fault; 14] = [
     KillAll,
     HandOver,
     Sweep,
+    ClockJumps,
 ];
 
 /// What everybody sees from outside.
@@ -124,8 +132,10 @@ struct World {
     store_server: StoreServer,
     proxy: Arc<BadProxy>,
     networks: Vec<Network>,
-    /// None while one is dead.
+    /// None while one is dead; the last one has no key of the log.
     servers: Vec<Option<Server>>,
+    /// Of each server; none where libfaketime is missing.
+    clocks: Option<Vec<FakeClock>>,
     /// What the store keeps; goes last.
     _folder: tempfile::TempDir,
 }
@@ -189,6 +199,7 @@ fn whatever_is_done_to_three_servers_and_their_store_what_was_told_holds() {
     // Once more from the first entry on, and without what was read before.
     let mut afresh = SharedAuditor::new(&world.store, &world.ledger.origin());
     let size = world.check(&mut afresh, &told);
+    world.check_static_files();
     println!(
         "{}, {} s: {done} faults on {size} entries; {} records acknowledged, {} checkpoints seen, {} fences, {} requests spoiled",
         world.store_server.name(),
@@ -230,14 +241,27 @@ impl World {
             store_network,
             store_server,
             proxy: proxy.join().unwrap(),
-            networks: (1..=SERVERS as u8).map(Network::new).collect(),
+            networks: (1..=SERVERS as u8 + 1).map(Network::new).collect(),
             servers: Vec::new(),
+            clocks: None,
             _folder: folder,
         };
+        let clock = |number: usize| {
+            let file = world.ledger.path(&format!("clock-{number}"));
+            FakeClock::new(std::path::Path::new(&file))
+        };
+        world.clocks = (0..=SERVERS).map(clock).collect();
+        if world.clocks.is_none() {
+            eprintln!("no clock jumps: libfaketime is not there (apt-get install faketime)");
+        }
+        let without_key = std::path::PathBuf::from(world.ledger.path("without-key"));
+        support::copy_dir(&world.ledger.dir, &without_key);
+        std::fs::remove_dir_all(without_key.join("keys")).unwrap();
         world.servers = (0..SERVERS)
             .map(|number| Some(world.start(number)))
             .collect();
         world.wait_for_a_leader(None, WHOLE_AGAIN_MAX);
+        world.servers.push(Some(world.start(READER)));
         world
     }
 
@@ -260,8 +284,11 @@ impl World {
         let log = self.ledger.path(&format!("server-{number}.log"));
         let log = std::fs::File::options().create(true).append(true).open(log);
         command.stderr(log.unwrap()).env("ARBORLOG_LOG", "info");
+        if let Some(clocks) = &self.clocks {
+            clocks[number].give_to(&mut command);
+        }
         let listen = url.trim_start_matches("http://");
-        let arguments = [
+        let mut arguments = vec![
             "--store",
             &self.store,
             "--listen",
@@ -273,6 +300,12 @@ impl World {
             "--entries-per-save",
             "5000",
         ];
+        if number == READER {
+            let dir = std::path::PathBuf::from(self.ledger.path("without-key"));
+            arguments.push("--follow");
+            return Server::logging(command, &dir, &arguments);
+        }
+        arguments.push("--tiles");
         Server::logging(command, &self.ledger.dir, &arguments)
     }
 
@@ -360,16 +393,17 @@ impl World {
                 let begun = Instant::now();
                 (0..SERVERS).for_each(|number| self.kill(number));
                 // At once: each tries the store first, which SeaweedFS takes some seconds for.
-                self.servers = std::thread::scope(|scope| {
+                let started: Vec<_> = std::thread::scope(|scope| {
                     let this = &*self;
-                    let started =
-                        (0..SERVERS).map(|number| scope.spawn(move || Some(this.start(number))));
-                    let started: Vec<_> = started.collect();
-                    started
-                        .into_iter()
-                        .map(|server| server.join().unwrap())
-                        .collect()
+                    let starting: Vec<_> = (0..SERVERS)
+                        .map(|number| scope.spawn(move || this.start(number)))
+                        .collect();
+                    let started = starting.into_iter().map(|server| server.join().unwrap());
+                    started.collect()
                 });
+                for (number, server) in started.into_iter().enumerate() {
+                    self.servers[number] = Some(server);
+                }
                 self.wait_for_a_leader(None, TAKE_OVER_MAX);
                 return Some(begun.elapsed());
             }
@@ -380,6 +414,7 @@ impl World {
                 return Some(begun.elapsed());
             }
             Sweep => drop(run_ok(&["sweep", &self.store])),
+            ClockJumps => return self.jump(leader, follower),
         }
         match fault {
             Kill | Stop | CutFromStore | CutRequests | CutAnswers => {
@@ -413,14 +448,45 @@ impl World {
         }
     }
 
+    /// Sets the leader's clock; what it admits by that is nothing, until another leads.
+    fn jump(&mut self, leader: usize, follower: usize) -> Option<Duration> {
+        let clocks = self.clocks.as_ref()?;
+        let hours = 2 + self.dice.below(500);
+        let sign = if self.dice.one_in(2) { '+' } else { '-' };
+        clocks[leader].set(&format!("{sign}{hours}h"));
+        let begun = Instant::now();
+        let why =
+            || ask(&self.url(leader), "readyz").map(|(_, why)| String::from_utf8(why).unwrap());
+        while !why().is_some_and(|why| why.contains("the clock moved")) {
+            assert!(
+                begun.elapsed() < WHOLE_AGAIN_MAX,
+                "{:?}\n{}",
+                why(),
+                self.logs()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // It leads: nobody else may.
+        assert!(self.leaders().is_empty());
+        let begun = Instant::now();
+        run_ok(&["lead", &self.url(follower), "--store", &self.store]);
+        assert!(self.leaders().contains(&follower));
+        let took = begun.elapsed();
+        self.rest(1, 6);
+        Some(took)
+    }
+
     /// Ends whatever is done, and waits until one leads, all have the same, and records get in.
     fn is_whole_again(&mut self, fault: Fault, clients: &Clients) -> Duration {
         heal();
         self.proxy.spoil_one_in(0);
+        for clock in self.clocks.iter().flatten() {
+            clock.set("+0");
+        }
         if fault == StoreDies {
             self.store_server.lives(&self.store_network);
         }
-        for number in 0..SERVERS {
+        for number in 0..=READER {
             match &self.servers[number] {
                 Some(server) => server.signal("-CONT"),
                 None => self.servers[number] = Some(self.start(number)),
@@ -429,7 +495,7 @@ impl World {
         let begun = Instant::now();
         let told = clients.told().records.len();
         loop {
-            let sizes: Vec<_> = (0..SERVERS).map(|number| self.size(number)).collect();
+            let sizes: Vec<_> = (0..=READER).map(|number| self.size(number)).collect();
             let newest = clients.told().records.len();
             let have_all = sizes
                 .iter()
@@ -461,6 +527,17 @@ impl World {
         size
     }
 
+    /// The tiles that the leaders wrote beside the log are the log, for an auditor who has the bucket alone.
+    fn check_static_files(&self) {
+        let bucket = format!("http://{STORE}/{BUCKET}/log");
+        run_ok(&["audit", &bucket, "--log", &self.vkey()]);
+        let reader = self.url(READER);
+        let text = run_ok(&["fsck", &reader, "--log", &self.vkey()]);
+        assert!(text.starts_with("whole"), "{text}");
+        let why = ask(&reader, "readyz").map(|(_, why)| String::from_utf8(why).unwrap());
+        assert!(why.is_some_and(|why| why.contains("never leads")));
+    }
+
     fn vkey(&self) -> String {
         let vkey = std::fs::read_to_string(self.ledger.dir.join("log.vkey"));
         vkey.unwrap().trim().to_owned()
@@ -469,7 +546,7 @@ impl World {
     /// Looks at what each server publishes, all the time.
     fn watch(&self) -> Watch {
         let vkey: VerifierKey = self.vkey().parse().unwrap();
-        let urls: Vec<_> = (0..SERVERS).map(|number| self.url(number)).collect();
+        let urls: Vec<_> = (0..=READER).map(|number| self.url(number)).collect();
         let (seen, over) = (
             Arc::<Mutex<Vec<TreeHead>>>::default(),
             Arc::new(AtomicBool::new(false)),
@@ -496,7 +573,7 @@ impl World {
     /// The end of what each server logged.
     fn logs(&self) -> String {
         let mut logs = String::new();
-        for number in 0..SERVERS {
+        for number in 0..=READER {
             let path = self.ledger.path(&format!("server-{number}.log"));
             let text = std::fs::read_to_string(path).unwrap_or_default();
             let lines: Vec<_> = text.lines().collect();

@@ -81,11 +81,12 @@ impl Weed {
         for name in ["volumes", "filer"] {
             std::fs::create_dir_all(folder.join(name)).unwrap();
         }
+        // Who reads the log's static files has no credentials.
         let config = serde_json::json!({ "identities": [{
             "name": "test",
             "credentials": [{ "accessKey": ACCESS_KEY, "secretKey": SECRET_KEY }],
             "actions": ["Admin"],
-        }] });
+        }, { "name": "anonymous", "actions": [format!("Read:{BUCKET}")] }] });
         std::fs::write(folder.join("s3.json"), config.to_string()).unwrap();
         let volumes = format!("-dir={}", folder.join("volumes").display());
         let arguments = ["server", &volumes, "-master.telemetry=false"];

@@ -8,6 +8,7 @@ pub mod clients;
 pub mod dice;
 pub mod disk;
 pub mod entries;
+pub mod fake_clock;
 pub mod trace;
 
 use std::io::{BufRead as _, BufReader};

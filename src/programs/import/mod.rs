@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::cli::{Done, Failure, signing};
+use crate::cli::{Done, Failure, signing, store};
 use arborlog::client::IssuerKey;
 use arborlog::durable::{Held, hold, make_folders};
 use arborlog::import::{
@@ -53,8 +53,17 @@ enum Source {
 struct Sending {
     /// The ledger's server. If several share the ledger: the address of each, with commas between or by the flag
     /// again; the same bytes go from one to the next until one takes them.
-    #[arg(long, value_name = "URL", required = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "URL",
+        required_unless_present = "store",
+        value_delimiter = ','
+    )]
     to: Vec<String>,
+    /// The ledger's object store, instead of its servers: s3://bucket/prefix, gs://…, az://… or file:///folder, with
+    /// credentials from the environment. The server that leads says there where it is reached.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "to")]
+    store: Option<String>,
     /// The folder for reports of what is set aside. It may be lost.
     #[arg(long)]
     work: PathBuf,
@@ -164,7 +173,10 @@ impl Sending {
             retry_refused: self.retry_refused,
             json: self.json,
         };
-        StatementSender::open(&self.to, &self.work, options)
+        match &self.store {
+            None => StatementSender::open(&self.to, &self.work, options),
+            Some(address) => StatementSender::open(&[store::leader(address)?], &self.work, options),
+        }
     }
 
     /// A key, with its head where heads are kept.
