@@ -1,11 +1,14 @@
 //! Files that pages load: the style, the scripts, the verifier. They are part of the program.
 
+use std::sync::LazyLock;
+
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
 use super::not_found;
+use super::texts::Language;
 use crate::answer::Problem;
 use crate::answer::etag;
 use crate::answer::extract::Path;
@@ -39,6 +42,21 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("others.mjs", SCRIPT, include_str!("pages/others.mjs")),
     ("evidence.mjs", SCRIPT, include_str!("pages/evidence.mjs")),
     ("share.mjs", SCRIPT, include_str!("pages/share.mjs")),
+    (
+        "governance.mjs",
+        SCRIPT,
+        include_str!("pages/governance.mjs"),
+    ),
+    (
+        "governance_words.mjs",
+        SCRIPT,
+        include_str!("pages/governance_words.mjs"),
+    ),
+    (
+        "verifier/proposal.mjs",
+        SCRIPT,
+        include_str!("verifier/proposal.mjs"),
+    ),
     (
         "verifier/bounds.mjs",
         SCRIPT,
@@ -198,15 +216,34 @@ pub(super) async fn favicon(asked: HeaderMap) -> Result<Response, Problem> {
     served("leaf.svg", &asked)
 }
 
+/// The script of the panel's words, made of the texts of all languages: the page itself brings no words to what was checked.
+static PANEL_WORDS: LazyLock<String> = LazyLock::new(|| {
+    let words = Language::ALL.map(|language| {
+        let tag = language.tag().split('-').next().unwrap_or_default();
+        (tag.to_owned(), language.texts().panel_words())
+    });
+    let words: serde_json::Map<_, _> = words.into_iter().collect();
+    format!(
+        "// What a panel says, in each language.\n\nconst PANEL_WORDS = {};\n\n// The reader's language: one of those that there are words in.\n\
+         export const panelWordsOf = (tag) => PANEL_WORDS[Object.keys(PANEL_WORDS).find((known) => tag.toLowerCase().startsWith(known))] ?? PANEL_WORDS.en;\n",
+        serde_json::Value::from(words)
+    )
+});
+
 fn served(name: &str, asked: &HeaderMap) -> Result<Response, Problem> {
-    let found = ASSETS.iter().find(|(known, ..)| *known == name);
-    let (_, kind, text) = found.ok_or_else(|| not_found("file"))?;
+    let (kind, text) = if name == "panel_words.mjs" {
+        (SCRIPT, PANEL_WORDS.as_str())
+    } else {
+        let found = ASSETS.iter().find(|(known, ..)| *known == name);
+        let (_, kind, text) = found.ok_or_else(|| not_found("file"))?;
+        (*kind, *text)
+    };
     let digest = hex::encode(Sha256::digest(text));
     let etag = format!("\"{}\"", digest.get(..16).unwrap_or(&digest));
     let known = etag::is_known(asked, &etag);
     // A browser asks each time, and is seldom sent the file: a page and its scripts are of one version.
     let headers = [
-        (CONTENT_TYPE, *kind),
+        (CONTENT_TYPE, kind),
         (ETAG, etag.as_str()),
         (CACHE_CONTROL, "no-cache"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -214,6 +251,6 @@ fn served(name: &str, asked: &HeaderMap) -> Result<Response, Problem> {
     Ok(if known {
         (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {
-        (headers, *text).into_response()
+        (headers, text).into_response()
     })
 }

@@ -21,6 +21,8 @@ pub(super) fn is_unindexed(path: &str) -> bool {
         "/certificate/",
         "/badge/",
         "/search",
+        // Parts of pages.
+        "/totals",
     ];
     pages.iter().any(|page| path.starts_with(page))
 }
