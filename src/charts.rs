@@ -20,12 +20,7 @@ pub(crate) type Size = (u32, u32);
 /// A chart across a page.
 pub(crate) const WIDE: Size = (760, 320);
 /// A map across a page.
-#[cfg(feature = "cli")]
 pub(crate) const WIDE_MAP: Size = (760, 480);
-/// A chart that a phone of 360 pixels draws larger than it is: its letters have 11 pixels there.
-pub(crate) const SMALL: Size = (280, 200);
-/// A map as wide as a phone.
-pub(crate) const SMALL_MAP: Size = (280, 264);
 /// The colour of trees.
 pub(crate) const GREEN: RGBColor = RGBColor(0x1b, 0x6e, 0x3c);
 /// The colour of points.

@@ -25,7 +25,7 @@ pub mod answer;
 #[cfg(feature = "server")]
 pub mod asking;
 pub mod audit;
-#[cfg(feature = "server")]
+#[cfg(feature = "cli")]
 pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;

@@ -167,7 +167,7 @@ pub(super) async fn newest_reversal(
 }
 
 /// An entry, and what it did to an account; `None` if it is not about that account.
-async fn entry_about(
+pub(super) async fn entry_about(
     pages: &Pages,
     id: &AccountId,
     index: Index,

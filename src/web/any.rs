@@ -20,7 +20,7 @@ const STYLE: &str = include_str!("pages/style.css");
 
 /// The page, and its Content-Security-Policy.
 static PAGE: LazyLock<(String, String)> = LazyLock::new(|| {
-    let script = joined(SCRIPTS, "any/any.mjs", Joining::Whole);
+    let script = joined(&SCRIPTS, "any/any.mjs", Joining::Whole);
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src http: https:; base-uri 'none'; \

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::not_found;
 use super::scripts::{Joining, joined};
+use super::texts::Language;
 use crate::answer::Problem;
 use crate::answer::etag;
 use crate::answer::extract::Path;
@@ -19,8 +20,8 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 macro_rules! scripts {
     ($($name:literal $path:literal)*) => {
-        /// Each script's name and text.
-        pub(super) const SCRIPTS: &[(&str, &str)] = &[$(($name, include_str!($path))),*];
+        /// Each script that is a file here: its name and text.
+        const MODULES: &[(&str, &str)] = &[$(($name, include_str!($path))),*];
     };
 }
 
@@ -37,6 +38,8 @@ scripts! {
     "dropped.mjs" "pages/dropped.mjs"
     "scan.mjs" "pages/scan.mjs"
     "share.mjs" "pages/share.mjs"
+    "governance.mjs" "pages/governance.mjs"
+    "governance_words.mjs" "pages/governance_words.mjs"
     "any/any.mjs" "any/any.mjs"
     "any/address.mjs" "any/address.mjs"
     "any/words.mjs" "any/words.mjs"
@@ -62,6 +65,7 @@ scripts! {
     "verifier/record.mjs" "verifier/record.mjs"
     "verifier/shown.mjs" "verifier/shown.mjs"
     "verifier/about.mjs" "verifier/about.mjs"
+    "verifier/proposal.mjs" "verifier/proposal.mjs"
     "verifier/receipt.mjs" "verifier/receipt.mjs"
     "verifier/question.mjs" "verifier/question.mjs"
     "verifier/seen.mjs" "verifier/seen.mjs"
@@ -79,6 +83,13 @@ scripts! {
     // What scan.mjs fetches where a browser reads no QR codes by itself.
     "vendor/jsqr/jsQR.js" "../../vendor/jsqr/jsQR.js"
 }
+
+/// Each script's name and text.
+pub(super) static SCRIPTS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let mut scripts = MODULES.to_vec();
+    scripts.push(("panel_words.mjs", PANEL_WORDS.as_str()));
+    scripts
+});
 
 /// Scripts that pages load with all that they import in one file each: on a slow link a file of its own for each
 /// module costs more than its bytes.
@@ -138,15 +149,15 @@ impl File {
 /// All files below `/web/`, by their names there.
 static FILES: LazyLock<BTreeMap<String, File>> = LazyLock::new(|| {
     let mut files = BTreeMap::new();
-    for (name, text) in SCRIPTS {
+    for (name, text) in SCRIPTS.iter() {
         files.insert((*name).to_owned(), File::of(SCRIPT, *text));
     }
     for name in JOINED {
-        let text = joined(SCRIPTS, name, Joining::ForSite);
+        let text = joined(&SCRIPTS, name, Joining::ForSite);
         files.insert(format!("joined/{name}"), File::of(SCRIPT, text));
     }
     // For a receipt that is kept as one file.
-    let whole = joined(SCRIPTS, "dropped.mjs", Joining::Whole);
+    let whole = joined(&SCRIPTS, "dropped.mjs", Joining::Whole);
     files.insert("whole/dropped.mjs".to_owned(), File::of(SCRIPT, whole));
     for (name, kind, bytes) in OTHERS {
         files.insert((*name).to_owned(), File::of(kind, *bytes));
@@ -180,6 +191,20 @@ pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<
 pub(super) async fn favicon(asked: HeaderMap) -> Result<Response, Problem> {
     served("leaf.svg", &asked)
 }
+
+/// The script of the panel's words, made of the texts of all languages: the page itself brings no words to what was checked.
+static PANEL_WORDS: LazyLock<String> = LazyLock::new(|| {
+    let words = Language::ALL.map(|language| {
+        let tag = language.tag().split('-').next().unwrap_or_default();
+        (tag.to_owned(), language.texts().panel_words())
+    });
+    let words: serde_json::Map<_, _> = words.into_iter().collect();
+    format!(
+        "// What a panel says, in each language.\n\nconst PANEL_WORDS = {};\n\n// The reader's language: one of those that there are words in.\n\
+         export const panelWordsOf = (tag) => PANEL_WORDS[Object.keys(PANEL_WORDS).find((known) => tag.toLowerCase().startsWith(known))] ?? PANEL_WORDS.en;\n",
+        serde_json::Value::from(words)
+    )
+});
 
 /// The worker that keeps the scripts' hashes.
 pub(super) async fn worker(asked: HeaderMap) -> Response {

@@ -1,4 +1,4 @@
-//! Where a receipt is dropped, and what auditors run.
+//! Where a receipt or a proposal is dropped, and what auditors run.
 
 use std::sync::Arc;
 
@@ -30,4 +30,16 @@ struct CheckPage {
 pub(super) async fn check(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
     let ((), f) = pages.see(&visit, |_| Ok(())).await?;
     page(&CheckPage { f })
+}
+
+#[derive(Template)]
+#[template(path = "governance.html")]
+struct GovernancePage {
+    f: Frame,
+}
+
+/// Where a proposal is dropped: the browser reads it, and nothing is sent.
+pub(super) async fn governance(Extract(pages): Extract<Arc<Pages>>, visit: Visit) -> PageResult {
+    let ((), f) = pages.see(&visit, |_| Ok(())).await?;
+    page(&GovernancePage { f })
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::robots::is_unindexed;
-use super::texts::{Language, Texts};
+use super::texts::{Language, Texts, fill};
 use crate::answer::Problem;
 use crate::answer::extract::Query;
 use crate::crypto::PublicKey;
@@ -236,11 +236,6 @@ impl Frame {
         }
     }
 
-    /// The texts that scripts show, as JSON.
-    pub(super) fn words(&self) -> String {
-        json!(self.t.words).to_string()
-    }
-
     /// Each language, and what it calls itself.
     pub(super) fn languages(&self) -> [(Language, &'static str); 3] {
         Language::ALL.map(|language| (language, language.texts().language.as_str()))
@@ -307,6 +302,24 @@ impl Frame {
             Language::English => ": ",
             Language::French => "\u{a0}: ",
             Language::Chinese => "：",
+        }
+    }
+
+    /// A comma with the blank that the reader's language has behind it.
+    pub(super) fn comma(&self) -> &'static str {
+        match self.language {
+            Language::English | Language::French => ", ",
+            Language::Chinese => "，",
+        }
+    }
+
+    /// A length in metres, as kilometres where it is a whole number of these.
+    pub(super) fn length(&self, metres: f64) -> String {
+        let whole = |number: f64| self.n(format!("{number:.0}").parse::<u64>().unwrap_or_default());
+        if metres < 1_000.0 {
+            fill(&self.t.metres, whole(metres))
+        } else {
+            fill(&self.t.kilometres, whole(metres / 1_000.0))
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) struct Life {
 }
 
 /// The entry about a plot before this one, which is about that plot.
-async fn before(
+pub(super) async fn plot_entry_before(
     pages: &Pages,
     number: PlotNumber,
     entry: &Stated<'_>,
@@ -142,7 +142,7 @@ async fn walk(
         };
         let (_, entry) = pages.entry(index).await?;
         let entry = stated(index, &entry)?;
-        next = before(pages, tree.plot, &entry).await?;
+        next = plot_entry_before(pages, tree.plot, &entry).await?;
         match entry.statement {
             Statement::Correction(correction) if correction.remedy == Remedy::Void => {
                 voids.insert(correction.target, (index, event(language, index, &entry)));

@@ -6,15 +6,19 @@ mod any;
 mod assets;
 mod badge;
 mod check;
+mod drawing;
 mod embed;
 mod entry;
+mod feed;
 mod frame;
+mod gallery;
 mod home;
 mod install;
 mod life;
 mod live;
 mod method;
 mod names;
+mod overview;
 mod panel;
 mod plot;
 mod robots;
@@ -77,7 +81,7 @@ struct Pages {
     log: Arc<Log>,
     site: Site,
     /// The sums of the first page.
-    overview: home::CachedOverview,
+    overview: overview::KeptOverview,
     /// Tells streams that the server stops.
     closing: Closing,
     /// Streams of new entries.
@@ -95,18 +99,21 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
     let pages = Arc::new(Pages {
         log,
         site,
-        overview: home::CachedOverview::default(),
+        overview: overview::KeptOverview::default(),
         closing,
         streams: Shares::new(STREAMS_MAX, STREAMS_EACH),
         searches: Shares::new(SEARCHES_MAX, SEARCHES_EACH),
     });
     let router = Router::new()
         .route("/", get(home::home))
+        .route("/totals", get(home::totals))
         .route("/tree/{plot}/{serial}", get(tree::tree))
         .route("/certificate/{index}", get(tree::certificate))
         .route("/plot/{number}", get(plot::plot))
+        .route("/plot/{number}/feed.atom", get(feed::plot))
         .route("/badge/certificate/{file}", get(badge::certificate))
         .route("/account/{id}", get(account::account))
+        .route("/account/{id}/trees", get(gallery::gallery))
         .route("/entry/{index}", get(entry::entry))
         .route("/method", get(method::method))
         .route("/receipt", get(check::receipt))
@@ -114,6 +121,7 @@ pub fn pages(log: Arc<Log>, site: Site, closing: Closing) -> PageRoutes {
         .route(any::PATH, get(any::any))
         .route("/embed/certificate/{index}", get(embed::certificate))
         .route("/manifest.webmanifest", get(install::manifest))
+        .route("/governance", get(check::governance))
         .route("/language", get(frame::language))
         .layer(axum::middleware::from_fn(take_turn))
         .merge(

@@ -6,14 +6,16 @@ use askama::Template;
 use axum::extract::State as Extract;
 use serde::Deserialize;
 
+use super::drawing::map::{self, Ground};
 use super::frame::{Frame, Visit};
+use super::home::{spot_title, survival};
 use super::names::species_name;
+use super::overview::spot;
 use super::panel::Receipts;
 use super::{PageResult, Pages, broken, not_found, page};
 use crate::answer::Problem;
 use crate::answer::extract::{Path, Query, parse_path, parse_query};
 use crate::answer::places::{ListPage, SurveyPlace};
-use crate::charts::{self, Dot, SMALL_MAP};
 use crate::figures::grouped;
 use crate::ledger::{PlotState, State, SurveyState};
 use crate::record::{Basis, CarbonRights, Circle, Day, Index, PlotNumber, Serial, Slug};
@@ -25,6 +27,7 @@ const ROWS_MAX: usize = 100;
 const HECTARE_M2: u64 = 10_000;
 
 /// What a survey found.
+#[derive(Clone)]
 pub(super) struct SurveyFacts {
     pub index: Index,
     /// The one planting that was surveyed; the whole plot if there is none.
@@ -236,6 +239,8 @@ struct PlotPage {
     /// A circle that holds the plot.
     circle: Circle,
     map: String,
+    /// What the surveys of the page found over time; empty for fewer than two.
+    survival: String,
 }
 
 /// The page of a plot.
@@ -259,31 +264,38 @@ pub(super) async fn plot(
     let (facts, f) = pages
         .see_image(&visit, move |state| PlotFacts::of(state, number, lists))
         .await?;
-    let map = drawn(charts::map(SMALL_MAP, &f.t.map_title, &[dot(&facts.plot)]))?;
+    let mut course: Vec<SurveyFacts> = facts.surveys.clone();
+    course.reverse();
+    let survival = if course.len() > 1 {
+        survival(&f, &[(number.0, course)])?
+    } else {
+        String::new()
+    };
+    let map = place_map(&f, &facts.plot)?;
     page(&PlotPage {
         panel: facts.receipts(),
         circle: facts.plot.plot.place.circle(),
         f,
         facts,
         map,
+        survival,
     })
 }
 
-/// A plot on a map.
-pub(super) fn dot(state: &PlotState) -> Dot {
-    let circle = state.plot.place.circle();
-    Dot {
-        number: state.plot.number.0,
-        latitude: circle.latitude.degrees(),
-        longitude: circle.longitude.degrees(),
-        standing: state.standing(),
-        short: state.shortfall() > 0,
-    }
-}
+/// The least degrees of latitude that the map of one plot shows: some 400 m.
+const MAP_LEAST: f64 = 0.004;
 
-/// A chart that can't be drawn is a fault of the program.
-pub(super) fn drawn(chart: charts::Drawn) -> Result<String, Problem> {
-    chart.map_err(|error| broken(&error))
+/// A map of one plot: its outline, or the circle in which it lies.
+fn place_map(f: &Frame, plot: &PlotState) -> Result<String, Problem> {
+    let spots = [spot(plot, true)];
+    let Some(ground) = Ground::of(&spots, MAP_LEAST) else {
+        return Ok(String::new());
+    };
+    let name = |shown: &map::Spot| spot_title(f, shown, plot.plot.name.as_str());
+    let drawn = map::map(&ground, &spots, &f.t.map_title, name, |metres| {
+        f.length(metres)
+    });
+    drawn.map_err(|error| broken(&error))
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(super) fn is_unindexed(path: &str) -> bool {
         "/badge/",
         "/embed/",
         "/search",
+        // Parts of pages.
+        "/totals",
     ];
     pages.iter().any(|page| path.starts_with(page))
 }

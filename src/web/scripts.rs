@@ -194,12 +194,12 @@ mod tests {
     fn no_two_modules_of_a_joined_script_give_the_same_name_to_something() {
         for entry in ["panel.mjs", "proven.mjs", "scan.mjs", "any/any.mjs"] {
             let mut order = Vec::new();
-            collect(SCRIPTS, entry, Joining::Whole, &mut order);
+            collect(&SCRIPTS, entry, Joining::Whole, &mut order);
             assert!(order.len() > 20, "{entry}: {order:?}");
             let mut names = BTreeMap::new();
             for module in &order {
-                assert_ne!(source(SCRIPTS, module), "", "{module} is no script");
-                for name in source(SCRIPTS, module).lines().flat_map(declared) {
+                assert_ne!(source(&SCRIPTS, module), "", "{module} is no script");
+                for name in source(&SCRIPTS, module).lines().flat_map(declared) {
                     if let Some(other) = names.insert(name, module) {
                         assert_eq!(other, module, "{entry}: both have {name}");
                     }

@@ -56,7 +56,7 @@ pub(super) fn meant(path: &str) -> Option<String> {
             let id: AccountId = half_width(id).trim().to_lowercase().parse().ok()?;
             format!("/account/{id}")
         }
-        ("method" | "receipt" | "check" | "search", []) => format!("/{page}"),
+        ("method" | "receipt" | "check" | "governance" | "search", []) => format!("/{page}"),
         _ => return None,
     };
     Some(meant)

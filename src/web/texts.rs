@@ -81,6 +81,9 @@ texts! {
     state_void_planting state_lost state_unclaimed paper_title size root share_fold
     badge_waits one_tree one_tree_planted planted_before share link_copied live_pause live_again
     scan_picture scan_camera check_any check_any_note pins pins_note embed_no_script embed_open
+    end_awarded end_net end_planted end_standing chart_note_gross metres kilometres map_land map_one
+    map_table map_short survival_title survival_note governance governance_intro governance_file governance_read governance_sign
+    gallery gallery_none gallery_note feed feed_note
 }
 
 /// A language that pages are in.
@@ -188,6 +191,17 @@ impl Language {
         }
     }
 
+    /// A month from 1 to 12 of a year, as the language writes it.
+    pub(super) fn month(self, year: u32, month: u32) -> String {
+        let at = usize::try_from(month).unwrap_or_default().saturating_sub(1);
+        let named = |months: [&'static str; 12]| months.get(at).copied().unwrap_or_default();
+        match self {
+            Self::English => format!("{} {year}", named(ENGLISH_MONTHS)),
+            Self::French => format!("{} {year}", named(FRENCH_MONTHS)),
+            Self::Chinese => format!("{year}年{month}月"),
+        }
+    }
+
     /// A span of days; the day, if it is one.
     pub(super) fn span(self, from: Day, until: Day) -> String {
         if from == until {
@@ -239,6 +253,28 @@ impl Language {
 }
 
 impl Texts {
+    /// What the scripts of panels say, by its name there.
+    pub(super) fn panel_words(&self) -> serde_json::Value {
+        let own = [
+            ("c_witnesses", &self.c_witnesses),
+            ("c_story", &self.c_story),
+            ("c_consistency", &self.c_consistency),
+            ("h_witnesses", &self.h_witnesses),
+            ("h_story", &self.h_story),
+            ("h_consistency", &self.h_consistency),
+            ("h_signature_one", &self.h_signature),
+            ("h_signature_sealed", &self.h_signature_sealed),
+            ("h_signature_state", &self.h_signature_state),
+            ("panel", &self.panel),
+        ];
+        let own = own.map(|(name, text)| (name.to_owned(), text.clone()));
+        let words = self.words.clone().into_iter().chain(own);
+        words
+            .map(|(name, text)| (name, text.into()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
     /// What a kind of statement is called.
     pub(super) fn kind(&self, kind: &Kind) -> &str {
         match kind {

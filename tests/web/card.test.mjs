@@ -54,7 +54,7 @@ test('a noun agrees with its number, as Intl has it', () => {
   assert.deepEqual(balances(french), ['Son solde est de 0 point.', 'Son solde est de 1 point.', 'Son solde est de 2 points.']);
   assert.deepEqual(balances(chinese), ['余额为 0 积分。', '余额为 1 积分。', '余额为 2 积分。']);
   const found = { looked_for: '1', alive: '1' };
-  assert.equal(english.say('survey_found', found), '1 of 1 tree that it looked for was alive');
+  assert.equal(english.say('survey_found', found), 'of 1 tree that it looked for, 1 was alive');
   assert.equal(french.say('survey_found', found), 'sur 1 arbre recherché, 1 était vivant');
   // Whatever the number, nothing of a choice is left.
   for (const teller of [english, french, chinese]) {
@@ -107,7 +107,7 @@ test('how a certificate stands is told first, and only a surveyed tree is told i
 test('a certificate is told in the numbers and days of each language', () => {
   const rows = (tag) => Object.fromEntries(new Teller(tag).tell(certificate({})).rows);
   const english = rows('en');
-  assert.equal(english['Latest survey of the plot'], '12 January 2025, census: 31 of 40 trees that it looked for were alive');
+  assert.equal(english['Latest survey of the plot'], '12 January 2025, census: of 40 trees that it looked for, 31 were alive');
   assert.equal(english['The plot’s books'], '36 of 40 planted trees stand, 30 have a certificate');
   assert.match(english.Claimed, /^for 17,900 points, on 23 November 2024$/);
   assert.equal(english['Stated by'], 'Platform A');

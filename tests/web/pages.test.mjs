@@ -54,12 +54,12 @@ test('the first page tells the sums at a checkpoint, draws them, and finds what 
   assert.match(text, /not measured reductions and not credits/);
   assert.match(text, /[0-9,]+ of [0-9,]+ trees stand on plots that somebody has surveyed/);
   assert.equal(await page.locator('figure details tbody tr').count() > 4, true);
-  assert.equal(await page.locator('figure svg').count(), 3);
+  assert.equal(await page.locator('figure > svg').count(), 4);
   assert.equal(await page.locator('#newest tr').count(), 10);
   // On a phone the letters of drawings are still letters.
-  for (const width of [390, 360]) {
+  for (const width of [390, 320]) {
     await page.setViewportSize({ width, height: 844 });
-    const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => (
+    const letters = await page.$$eval('figure svg', (all) => all.flatMap((svg) => [...svg.querySelectorAll(':scope > text')].map((text) => (
       (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width))));
     assert.ok(letters.length > 10 && Math.min(...letters) >= 11, `${Math.min(...letters)} pixels at ${width}`);
     // And each is within its drawing.

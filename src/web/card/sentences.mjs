@@ -16,7 +16,7 @@ export const SENTENCES = {
     "transfer_spent_elsewhere": "{points|# point of an account was|# points of an account were} spent on something other than a tree, by the word of {by}",
     "plot": "{by} stated plot {number}, {name} ({country})",
     "planting": "{by} planted {count} × {species} on plot {plot}, {span}",
-    "survey": "{by} surveyed plot {plot} on {day} ({basis}): {alive} of {looked_for|# tree that was|# trees that were} looked for {alive|was|were} alive",
+    "survey": "{by} surveyed plot {plot} on {day} ({basis}): of {looked_for|# tree|# trees} looked for, {alive|# was|# were} alive",
     "claim": "An account spent {points|# point|# points} on one {species}, by {by}",
     "assignment": "{by} gave trees on plot {plot}, from serial {serial} on, to certificates: {count}",
     "correction_reverse": "{by} took {points|# point|# points} of entry {target} back: {reason}",

@@ -60,7 +60,7 @@ export const WORDS = {
     planted: 'Planted',
     between: 'between {from} and {until}',
     survey: 'Latest survey of the plot',
-    survey_found: '{alive} of {looked_for|# tree|# trees} that it looked for {alive|was|were} alive',
+    survey_found: 'of {looked_for|# tree|# trees} that it looked for, {alive|# was|# were} alive',
     survey_told: '{day}, {basis}: {found}',
     plot_named: '{number}, {name} ({country})',
     never_surveyed: 'never surveyed',

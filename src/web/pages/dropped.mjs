@@ -2,6 +2,7 @@
 // verified with the network off; and a receipt can be kept as one page that verifies itself.
 
 import { newElement, newLine, setState, showBehind, showText, why } from './checks.mjs';
+import { panelWordsOf } from './panel_words.mjs';
 import { Refused, equal, need } from './verifier/codec.mjs';
 import { LOG, parseVkey } from './verifier/note.mjs';
 import { checkLogKey, readReceipt, verifyReceipt } from './verifier/receipt.mjs';
@@ -9,7 +10,7 @@ import { canVerify } from './verifier/signature.mjs';
 import { CHECKS_OF_ISSUER, formText, isStated, statementText } from './verifier/story.mjs';
 
 const body = document.body;
-const words = JSON.parse(body.dataset.words);
+const words = panelWordsOf(document.documentElement.lang);
 const panel = document.getElementById('panel');
 const verdict = document.getElementById('verdict');
 const found = document.getElementById('found');
@@ -135,7 +136,7 @@ const escaped = (text) => text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt
 async function savedPage(script, style, text) {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(script)));
   const hash = btoa(String.fromCharCode(...digest));
-  const data = ['genesis', 'words', 'logKeys']
+  const data = ['genesis', 'logKeys']
     .map((name) => `data-${name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`)}="${escaped(body.dataset[name])}"`);
   const policy = `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'`;
   const proves = document.querySelector('footer p').textContent;

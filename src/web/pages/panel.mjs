@@ -8,6 +8,7 @@ import { wordsOf } from './card/words.mjs';
 import { newElement, setState, showBehind, showText, why } from './checks.mjs';
 import { storage, tellFork } from './evidence.mjs';
 import { noteLink } from './fork.mjs';
+import { panelWordsOf } from './panel_words.mjs';
 import {
   compareSeen, fetchAhead, fetchAheadFor, fetchReceipt, namedBy, others, proveCard, proveGrowth,
 } from './proving.mjs';
@@ -21,9 +22,10 @@ import { CHECKS_OF_ISSUER, checkStory, formText, isStated, recordIn } from './ve
 
 const panel = document.getElementById('panel');
 const verdict = document.getElementById('verdict');
-const words = JSON.parse(document.body.dataset.words);
 // As the page came: a browser that translates changes it.
 const language = document.documentElement.lang;
+// Words of the script's own: a page that brings its dictionary could call what failed a success.
+const words = panelWordsOf(language);
 const card = Card.on(document, location.pathname);
 const items = new Map([...panel.querySelectorAll('[data-check]')].map((item) => [item.dataset.check, item]));
 // The names and indexes of the entries that the page rests on.
@@ -40,7 +42,7 @@ function conclude(state, text) {
   if (card !== null && state !== 'false') return;
   const answer = document.getElementById('answer');
   answer.dataset.holds = state;
-  answer.firstElementChild.textContent = `${document.getElementById('panel-title').textContent}: ${text}`;
+  answer.firstElementChild.textContent = `${words.panel}: ${text}`;
 }
 
 const isFalse = (error) => error instanceof Refused && error.outcome === 'false';
@@ -125,7 +127,11 @@ async function verify(pinned) {
 
 async function run() {
   conclude('waiting', words.checking);
-  for (const item of items.values()) setState(item, 'waiting', words);
+  document.getElementById('panel-title').textContent = words.panel;
+  for (const [check, item] of items) {
+    item.querySelector('summary b').textContent = words[`c_${check}`];
+    setState(item, 'waiting', words, words[`h_${check}`]);
+  }
   if (!(await canVerify())) {
     conclude('unable', words.no_cryptography);
     card?.cannotVerify();
@@ -144,6 +150,12 @@ async function run() {
   }
 }
 
+// What is signed of the one entry of a page.
+function signedHow(receipt) {
+  if (!isStated(receipt)) return words.state_entry;
+  return receipt.seal ? words.h_signature_sealed.replace('{}', receipt.seal.index) : words.h_signature_one;
+}
+
 async function runPanel(vkey, genesis) {
   const proven = await verify({ vkey, genesis });
   const all = Object.values(proven);
@@ -156,6 +168,7 @@ async function runPanel(vkey, genesis) {
     const checked = all.some(isStated) || !CHECKS_OF_ISSUER.includes(check);
     setState(items.get(check), checked ? 'held' : 'noted', words, checked ? null : words.state_entry);
   }
+  if (all.length === 1) setState(items.get('signature'), items.get('signature').dataset.state, words, signedHow(all[0]));
   for (const [name, receipt] of Object.entries(proven)) {
     const form = formText(receipt, words);
     if (form !== null) showText(items.get('entry'), `${name} ${receipt.index}`, form);

@@ -3,8 +3,9 @@
 
 import { newElement } from './checks.mjs';
 import { conclude, show } from './dropped.mjs';
+import { panelWordsOf } from './panel_words.mjs';
 
-const scanWords = JSON.parse(document.body.dataset.words);
+const scanWords = panelWordsOf(document.documentElement.lang);
 const said = document.getElementById('scanned');
 const picture = document.getElementById('picture');
 const camera = document.getElementById('camera');
