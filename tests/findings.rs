@@ -14,7 +14,7 @@ mod statements;
 use std::collections::BTreeMap;
 
 use arborlog::audit::{
-    Finding, Folder, Inspection, InspectionError, Observations, Report, SavedAudit, Severity,
+    Finding, Folder, Inspection, InspectionError, Observations, SavedAudit, Severity,
     threads_default,
 };
 use arborlog::record::*;

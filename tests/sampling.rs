@@ -372,7 +372,8 @@ fn a_plan_is_drawn_as_the_documents_say() {
     assert_eq!(json(&world.sample(&two))["visits"], plan["visits"]);
     let mut later = world;
     later.it.now.0 += DAY_MS;
-    later.it.grow(later.it.size() as usize + 300);
+    let size = later.it.size() as usize + 300;
+    later.it.grow_as("platform", size);
     later.write();
     assert_eq!(later.sample(&note), bytes);
     assert_eq!(later.check(&bytes).0, Some(0));

@@ -49,27 +49,21 @@ fn too_regular(facts: &Facts<'_>, books: &Books<'_>) -> Result<Option<Finding>, 
          makes numbers up does so. Ask for the notes of each tree.",
     );
     let surveyors = samples.len() as f64;
-    for (surveyor, mut frames) in samples {
-        let sum = |number: &dyn Fn(&Frame) -> u64| frames.iter().map(number).sum::<u64>() as f64;
-        let share = sum(&|it| it.looked.alive.into()) / sum(&|it| it.looked.looked_for());
-        let variance = |frame: &Frame| {
-            let (trees, drawn) = (frame.stood as f64, frame.looked.looked_for() as f64);
-            drawn * share * (1.0 - share) * (trees - drawn) / (trees - 1.0).max(1.0)
+    for (surveyor, frames) in samples {
+        let of = |frame: &Frame| {
+            (
+                frame.stood,
+                frame.looked.looked_for(),
+                u64::from(frame.looked.alive),
+            )
         };
-        frames.retain(|frame| variance(frame) >= VARIANCE_MIN);
-        if frames.len() < SAMPLES_MIN {
+        let numbers: Vec<_> = frames.iter().map(of).collect();
+        let Some((count, probability)) = agreement(&numbers) else {
             continue;
-        }
-        let differs = |frame: &Frame| {
-            let alive = f64::from(frame.looked.alive) - share * frame.looked.looked_for() as f64;
-            alive * alive / variance(frame)
         };
-        let square: f64 = frames.iter().map(differs).sum();
-        let probability = chi_square_or_less(square, frames.len() as f64 - 1.0);
         if probability * surveyors <= CHANCE_MAX {
             let detail = format!(
-                "{} samples: chance makes them agree so well once in {:.0} times",
-                frames.len(),
+                "{count} samples: chance makes them agree so well once in {:.0} times",
                 1.0 / probability.max(1e-12)
             );
             let indexes: Vec<Index> = frames.iter().map(|it| it.index).take(NAMED_MAX).collect();
@@ -85,6 +79,23 @@ fn too_regular(facts: &Facts<'_>, books: &Books<'_>) -> Result<Option<Finding>, 
         );
         format!("{surveyors} better than chance allows")
     }))
+}
+
+/// Of samples (trees that stood, that were looked for, that were alive): how many say enough, and the probability that
+/// these agree so well, or better, by chance.
+fn agreement(samples: &[(u64, u64, u64)]) -> Option<(usize, f64)> {
+    let sum = |number: &dyn Fn(&(u64, u64, u64)) -> u64| samples.iter().map(number).sum::<u64>();
+    let share = sum(&|it| it.2) as f64 / sum(&|it| it.1) as f64;
+    let (mut count, mut square) = (0, 0.0);
+    for (trees, drawn, alive) in samples {
+        let (trees, drawn, alive) = (*trees as f64, *drawn as f64, *alive as f64);
+        let variance = drawn * share * (1.0 - share) * (trees - drawn) / (trees - 1.0).max(1.0);
+        if variance >= VARIANCE_MIN {
+            count += 1;
+            square += (alive - share * drawn).powi(2) / variance;
+        }
+    }
+    (count >= SAMPLES_MIN).then(|| (count, chi_square_or_less(square, count as f64 - 1.0)))
 }
 
 /// Surveys by books from before plantings that were in the log long before they were made.
@@ -156,4 +167,45 @@ fn late(facts: &Facts<'_>) -> Result<Option<Finding>, Inconsistent> {
         let surveys = many(count, "survey was", "surveys were");
         format!("{surveys} admitted more than {LATE_DAYS} days after they were made")
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHANCE_MAX, agreement};
+
+    /// Samples drawn from plots with one share, the worst case: how many of 20,000 surveyors would be named.
+    #[test]
+    fn honest_samples_seldom_agree_too_well() {
+        let mut state = 1_u64;
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let mut named = 0;
+        for run in 0..20_000 {
+            let (plots, drawn, alive) = (10 + run % 30, 10 + run % 3 * 10, 60 + run % 4 * 9);
+            let samples: Vec<(u64, u64, u64)> = (0..plots)
+                .map(|_| {
+                    let (mut left, mut good, mut found) = (100, alive, 0);
+                    for _ in 0..drawn {
+                        if next() % left < good {
+                            good -= 1;
+                            found += 1;
+                        }
+                        left -= 1;
+                    }
+                    (100, drawn, found)
+                })
+                .collect();
+            named += u32::from(agreement(&samples).is_some_and(|it| it.1 <= CHANCE_MAX));
+        }
+        // 2 are expected.
+        assert!(named <= 8, "{named}");
+        let made_up = vec![(100, 20, 17); 12];
+        assert!(agreement(&made_up).unwrap().1 < 1e-9);
+        assert_eq!(agreement(&made_up[1..9]), None, "too few");
+        assert_eq!(agreement(&vec![(100, 20, 20); 12]), None, "nothing varies");
+    }
 }
