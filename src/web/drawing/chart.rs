@@ -14,6 +14,8 @@ const BELOW: f64 = 22.0;
 /// The most lines across, and the most names of times.
 const LEVELS_MAX: f64 = 4.0;
 const TIMES_MAX: f64 = 4.0;
+/// The same of months, whose names are longer.
+const MONTHS_MAX: f64 = 2.9;
 /// The least units between two names at the ends of lines.
 const NAME_HIGH: f64 = 14.0;
 /// Years below which months are named beside the year.
@@ -93,6 +95,8 @@ struct Chart<'a> {
     size: (String, String),
     /// Where the axis is.
     foot: String,
+    /// Where names at the ends of lines end: their rims are within the drawing.
+    end: String,
     levels: Vec<Level>,
     ticks: Vec<Tick>,
     curves: Vec<Curve>,
@@ -216,6 +220,7 @@ impl<'a> Chart<'a> {
             title,
             size: (tenths(SIZE.0), tenths(SIZE.1)),
             foot: tenths(SIZE.1 - BELOW),
+            end: tenths(SIZE.0 - 4.0),
             levels,
             ticks: axis.ticks(language),
             curves: Vec::new(),
@@ -277,7 +282,8 @@ impl Axis {
         } else {
             [12, 24, 60, 120, 240, 600, 1_200].as_slice()
         };
-        let fits = |months: &u32| span * 12.0 / f64::from(*months) <= TIMES_MAX;
+        let most = if few { MONTHS_MAX } else { TIMES_MAX };
+        let fits = |months: &u32| span * 12.0 / f64::from(*months) <= most;
         let step = months.iter().copied().find(fits).unwrap_or(12_000);
         let mut ticks = Vec::new();
         // Months since the year 0. A chart has few of these: its ledger's days are in four digits of years.
@@ -293,7 +299,7 @@ impl Axis {
                 (month / 12).to_string()
             };
             // A name that the edge would cut is left out.
-            let half = if few { 34.0 } else { 14.0 };
+            let half = if few { 48.0 } else { 14.0 };
             if x > half && x < SIZE.0 - half {
                 ticks.push(Tick { x: tenths(x), name });
             }
@@ -385,7 +391,7 @@ mod tests {
         assert!(of("net") - of("gross") >= NAME_HIGH, "{chart}");
         assert_eq!(sums(Language::English, "Points", &[]).unwrap(), "");
         let short = [Line {
-            points: vec![(2013.0, 1.0), (2013.75, 2.0)],
+            points: vec![(2013.0, 1.0), (2013.95, 2.0)],
             ..line("gross", 1.0)
         }];
         let chart = sums(Language::Chinese, "Points", &short).unwrap();

@@ -24,9 +24,9 @@ const OUTLINE_MAX: usize = 600;
 const OUTLINE_LEAST: f64 = 8.0;
 /// The radius of the disc of a plot without trees, and what the one with the most has more.
 const RADIUS: (f64, f64) = (3.0, 8.0);
-/// The most numbers beside discs, and the room that one takes.
-const NAMES_MAX: usize = 30;
-const NAME_SIZE: Point = (30.0, 12.0);
+/// The most numbers beside discs, on a map of many plots and of few; and the room that a digit takes.
+const NAMES_MAX: (usize, usize) = (12, 40);
+const DIGIT: Point = (8.0, 14.0);
 /// The longest scale bar.
 const BAR_MAX: f64 = 110.0;
 
@@ -175,6 +175,11 @@ pub(in crate::web) fn map(
 ) -> Result<String, askama::Error> {
     let view = &ground.view;
     let most = spots.iter().map(|spot| spot.standing).fold(1, u64::max);
+    let names_max = if spots.len() > NAMES_MAX.1 {
+        NAMES_MAX.0
+    } else {
+        NAMES_MAX.1
+    };
     let mut marks = Vec::with_capacity(spots.len());
     let mut names: Vec<(Point, u32)> = Vec::new();
     for spot in spots {
@@ -194,12 +199,14 @@ pub(in crate::web) fn map(
             0.0
         };
         let at = (middle.0 + beside, middle.1 + 4.0);
-        let is_free = |(other, _): &(Point, u32)| {
-            (other.0 - at.0).abs() > NAME_SIZE.0 || (other.1 - at.1).abs() > NAME_SIZE.1
+        let wide = DIGIT.0 * spot.number.to_string().len() as f64;
+        let is_free = |(other, number): &(Point, u32)| {
+            let other_wide = DIGIT.0 * number.to_string().len() as f64;
+            at.0 + wide < other.0 || other.0 + other_wide < at.0 || (other.1 - at.1).abs() > DIGIT.1
         };
         if spots.len() > 1
-            && names.len() < NAMES_MAX
-            && at.0 + NAME_SIZE.0 < SIZE.0
+            && names.len() < names_max
+            && at.0 + wide < SIZE.0
             && names.iter().all(is_free)
         {
             names.push((at, spot.number));
