@@ -248,14 +248,20 @@ fn an_evidence_is_awarded_once_by_a_holder_who_asked_for_it_whatever_happens_bet
             continue;
         }
         let events: Vec<u64> = (0..=dice.below(3)).map(|_| dice.below(8)).collect();
-        let said: Vec<Statement> = events.iter().map(|event| award(*event, *event)).collect();
+        // An account is the holder's who named it first.
+        let account = 100 * holder as u64;
+        let said = events.iter().map(|event| award(account + event, *event));
+        let said: Vec<Statement> = said.collect();
         let (indexes, code) = append(&ledger, &remote, keys[holder], &said);
         let mut expected = 0;
         for event in &events {
             if holder == 0 && remembered.0.contains_key(&(0, *event)) {
                 break;
             }
-            remembered.0.insert((holder, *event), indexes[expected].0);
+            let index = indexes.get(expected);
+            let index =
+                index.unwrap_or_else(|| panic!("round {round}, {holder}: {events:?}: {code:?}"));
+            remembered.0.insert((holder, *event), index.0);
             expected += 1;
         }
         assert_eq!(indexes.len(), expected, "{events:?}");

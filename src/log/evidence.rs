@@ -13,7 +13,6 @@ use std::time::Duration;
 use super::queue::{Said, Submission};
 use super::reader::{ReadError, Reader};
 use super::status::StatusCell;
-use super::{AppendError, Log};
 use crate::crypto::PublicKey;
 use crate::ledger::{Code, Refusal, State};
 use crate::merkle::TILE_HASHES;
@@ -177,7 +176,7 @@ impl Evidence {
     }
 
     /// The awards of a holder that name an evidence, as far as the index knows.
-    fn awards_by(
+    pub(super) fn awards_by(
         &self,
         rule: Rule,
         digest: &Digest,
@@ -265,7 +264,7 @@ impl Rule {
         one.award.is_some_and(|(holder, _)| holder == self.holder)
     }
 
-    fn is_broken_by(
+    pub(super) fn is_broken_by(
         self,
         one: &EvidenceUse,
         now: TimeMs,
@@ -468,78 +467,6 @@ fn evidence_of_awards(said: &Said) -> Vec<Digest> {
             statements
                 .filter_map(|sealed| of(sealed.statement()))
                 .collect()
-        }
-    }
-}
-
-/// Screening, before signatures are looked at: what the index forbids already.
-impl Log {
-    /// The awards that the index says are refused, by their positions among `awards`.
-    ///
-    /// # Errors
-    /// [`AppendError::Unavailable`] until the index can say.
-    pub(super) async fn screen_evidence(
-        &self,
-        issuer: &PublicKey,
-        awards: Vec<(usize, Digest)>,
-    ) -> Result<Vec<(usize, Refusal)>, AppendError> {
-        let Some(evidence) = &self.evidence else {
-            return Ok(Vec::new());
-        };
-        let rule = evidence.rule_of(&self.state(), issuer);
-        let (Some(rule), false) = (rule, awards.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        if !evidence.is_ready() {
-            return Err(AppendError::unindexed());
-        }
-        let now = TimeMs(self.clock.wall_ms());
-        let (evidence, state) = (Arc::clone(evidence), Arc::clone(&self.state));
-        let looked = tokio::task::spawn_blocking(move || {
-            let mut refused = Vec::new();
-            for (position, digest) in awards {
-                let earlier = evidence.awards_by(rule, &digest)?;
-                if earlier.is_empty() {
-                    continue;
-                }
-                let state = state.read().unwrap_or_else(PoisonError::into_inner);
-                let reversed = |index| state.reversed(index);
-                let mut earlier = earlier.iter();
-                if let Some(one) = earlier.find(|one| rule.is_broken_by(one, now, reversed)) {
-                    refused.push((position, reused(&digest, one.index)));
-                }
-            }
-            Ok::<_, EvidenceIndexError>(refused)
-        });
-        match looked.await {
-            Ok(Ok(refused)) => Ok(refused),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "awards are not admitted: their evidence can't be looked up");
-                Err(AppendError::unindexed())
-            }
-            Err(_) => Err(AppendError::stopping()),
-        }
-    }
-
-    /// The entries that name an evidence, behind an index or from the first on, of the window that is indexed; `None` if
-    /// this server has no such index.
-    ///
-    /// # Errors
-    /// [`EvidenceIndexError`], if the index can't be read.
-    pub async fn find_evidence(
-        &self,
-        digest: Digest,
-        after: Option<Index>,
-        count: usize,
-    ) -> Result<Option<EvidenceFound>, EvidenceIndexError> {
-        let Some(evidence) = self.evidence.clone() else {
-            return Ok(None);
-        };
-        let found = tokio::task::spawn_blocking(move || evidence.find(&digest, after, count));
-        match found.await {
-            Ok(found) => found.map(Some),
-            // It was told where it panicked, or the server stops.
-            Err(_) => Ok(None),
         }
     }
 }

@@ -82,6 +82,7 @@
 mod batch;
 mod clock;
 mod evidence;
+mod evidence_lookup;
 mod figures;
 mod following;
 mod genesis;
