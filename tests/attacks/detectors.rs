@@ -198,6 +198,7 @@ fn agreed(shown: &Shown, receipt: &str) {
         genesis: Some(shown.genesis.to_string()),
         witnesses: shown.witness.iter().map(VerifierKey::to_string).collect(),
         about: None,
+        policy: None,
     };
     VERIFIERS.with_borrow_mut(|verifiers| verifiers.ask("an attack", &question));
 }
