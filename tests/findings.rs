@@ -1199,14 +1199,14 @@ fn reports_are_as_their_schema_says() {
     let place = "https://arborlog.example/report.schema.json";
     compiler.add_resource(place, schema).unwrap();
     let schema = compiler.compile(place, &mut schemas).unwrap();
-    let told = |report: &Report| {
+    let told = |report: &arborlog::audit::Report| {
         let dir = tempfile::tempdir().unwrap();
         arborlog::report::write(dir.path(), report).unwrap();
         let data = std::fs::read(dir.path().join("report.json")).unwrap();
         serde_json::from_slice::<serde_json::Value>(&data).unwrap()
     };
     for it in [plain(), of_many_sorts(), Forge::honest()] {
-        let (_, report) = inspect(&it, TODAY.later(400));
+        let (_, report) = audited(&it, TODAY.later(400));
         let mut data = told(&report);
         if let Err(error) = schemas.validate(&data, schema) {
             panic!("{error:#}");
@@ -1214,7 +1214,7 @@ fn reports_are_as_their_schema_says() {
         data["plots"][0]["standing"] = 1.into();
         assert!(schemas.validate(&data, schema).is_err(), "no unit");
     }
-    let (_, mut report) = inspect(&plain(), TODAY);
+    let (_, mut report) = audited(&plain(), TODAY);
     assert_eq!(told(&report)["engagement"]["criteria"], "not stated");
     report.engagement = arborlog::audit::Engagement {
         level: Some(AssuranceLevel::Reasonable),
@@ -1233,7 +1233,7 @@ fn reports_are_as_their_schema_says() {
 /// A weight that is no sum is 0, and its unit says so.
 #[test]
 fn weights_that_are_no_sum_say_so() {
-    let (found, _) = inspect(&of_many_sorts(), TODAY.later(400));
+    let (found, _) = audited(&of_many_sorts(), TODAY.later(400));
     assert!(found.len() > 5, "{found:?}");
     for finding in found {
         let is_sum = finding.weight_unit != "none";

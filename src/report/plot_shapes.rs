@@ -245,6 +245,6 @@ mod tests {
             assert!((far - 1_000.0).abs() < 1.0, "{far}");
         }
         assert_eq!(circle(89.999, 10.0, 5_000).name, "point");
-        assert_eq!(circle(0.0, 0.0, 10_000_000).name, "point");
+        assert_eq!(circle(0.0, 0.0, 10_100_000).name, "point");
     }
 }
