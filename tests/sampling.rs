@@ -535,11 +535,11 @@ fn an_audit_says_how_much_of_a_plan_was_done() {
         (&(visits.len() + 1).into(), &1.into())
     );
     assert_eq!(row["alive_share"], Value::Null, "not all was done");
-    assert_eq!(finding(&report, "plan_visits_missing").unwrap()["count"], 1);
+    assert_eq!(finding(&report, "plan_visits_missing").unwrap()["cases"], 1);
     let found = finding(&report, "plan_surveys_elsewhere").unwrap();
     assert_eq!(found["items"][0]["indexes"], serde_json::json!([elsewhere]));
     assert!(finding(&report, "plan_seed_late").is_some());
-    assert_eq!(finding(&report, "plan_of_several").unwrap()["count"], 1);
+    assert_eq!(finding(&report, "plan_of_several").unwrap()["cases"], 1);
     assert!(finding(&report, "plan_differs").is_none());
     // Found by its digest, whatever its name, among files of evidence; and early on nothing is missing yet.
     let folder = world.path("files");

@@ -278,7 +278,7 @@ fn tls_is_served_and_its_certificate_is_replaced_without_a_stop() {
     };
     // A key that others can read, one of another certificate, files that are none.
     mode(&first_key, 0o640);
-    assert_eq!(serve(&first, &first_key).status.code(), Some(2));
+    assert_eq!(serve(&first, &first_key).status.code(), Some(3));
     mode(&first_key, 0o600);
     for (certificate, key) in [
         (&first, &second_key),

@@ -89,7 +89,11 @@ function readSecond(raw, { size }) {
 async function checkSecond(second, { size, root }) {
   const needed = consistencyLength(size, second.size);
   need(second.consistency.length === needed, 'proof_incomplete', 'the proof between the two checkpoints has not the number of hashes that it needs');
-  await checkConsistency(size, root, second.size, second.root, second.consistency);
+  await checkConsistency(size, root, second.size, second.root, second.consistency).catch((error) => {
+    // The log signed both: by format.md, 13.7, what does not lead from one root to the other is called this in a file.
+    if (error.code === 'proof_false') error.code = 'forked';
+    throw error;
+  });
 }
 
 // That each proof has just as many hashes as its index needs in the checkpoint's tree: one that has
