@@ -222,17 +222,19 @@ test('a proposal is read in the browser: what it does, who signed, who is missin
     assert.equal(holds, 'true', told);
     assert.ok(told.includes('New House') && told.includes(grantee), told);
     assert.doesNotMatch(told, /undefined|\{|\}/);
-    if (locale === 'en-GB') assert.match(told, /Keys that it names, which must still sign\s+8a88[\s\S]*So many of them must still: 1/);
-    assert.deepEqual(await violations(page), []);
     assert.ok(await over(page) <= 0);
-    assert.equal((await shown(text.replace('"New House"', '"Old House"')))[0], 'false');
-    const forged = JSON.parse(text);
-    forged.signature = forged.signature.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'));
-    assert.equal((await shown(JSON.stringify(forged)))[0], 'false');
-    assert.equal((await shown('{}'))[0], 'unable');
-    const other = JSON.parse(text);
-    other.arborlog_proposal = 1;
-    assert.equal((await shown(JSON.stringify(other)))[0], 'unable');
+    if (locale === 'en-GB') {
+      assert.match(told, /Keys that it names, which must still sign\s+8a88[\s\S]*So many of them must still: 1/);
+      assert.deepEqual(await violations(page), []);
+      assert.equal((await shown(text.replace('"New House"', '"Old House"')))[0], 'false');
+      const forged = JSON.parse(text);
+      forged.signature = forged.signature.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'));
+      assert.equal((await shown(JSON.stringify(forged)))[0], 'false');
+      assert.equal((await shown('{}'))[0], 'unable');
+      const other = JSON.parse(text);
+      other.arborlog_proposal = 1;
+      assert.equal((await shown(JSON.stringify(other)))[0], 'unable');
+    }
     assert.deepEqual(sent, []);
     await finish();
   }
