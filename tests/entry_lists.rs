@@ -146,8 +146,9 @@ fn indexed(server: &Server) {
 #[test]
 fn entries_are_found_by_their_evidence_in_pages_and_what_was_looked_through_is_said() {
     let ledger = Ledger::ready();
+    let folder = ledger.path("ledger/evidence");
     // Nothing comes by itself.
-    let args = ["--state-every-ms", "0"];
+    let args = ["--state-every-ms", "0", "--evidence-index", &folder];
     let server = Server::start_with(&ledger.dir, &args);
     let remote = server.remote();
     let said: Vec<Statement> = (0..150).map(|n| award(n, n % 2)).collect();
@@ -167,12 +168,12 @@ fn entries_are_found_by_their_evidence_in_pages_and_what_was_looked_through_is_s
     assert_eq!(server.stop(), 0);
 
     // A window of few entries, which it says; and an index that somebody damaged is made again.
-    let index = ledger.dir.join("evidence");
+    let index = std::path::Path::new(&folder);
     std::fs::write(index.join("conf"), "no configuration of sled").unwrap();
     let args = [&args[..], &["--evidence-entries", "20"]].concat();
     let server = Server::start_with(&ledger.dir, &args);
     indexed(&server);
-    std::fs::remove_dir_all(&index).unwrap();
+    std::fs::remove_dir_all(index).unwrap();
     assert_eq!(server.stop(), 0);
     let server = Server::start_with(&ledger.dir, &args);
     indexed(&server);

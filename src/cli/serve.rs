@@ -132,8 +132,9 @@ pub struct ServeArgs {
 /// The index of evidence.
 #[derive(Args)]
 pub struct EvidenceArgs {
-    /// The folder of the index of evidence, which GET /v1/evidence/{digest} asks; DIR/evidence if left out. For a ledger on
-    /// an object store there is no index without it: each server needs a folder of its own.
+    /// The folder of the index of evidence, which GET /v1/evidence/{digest} asks. Without it there is no index, unless
+    /// --evidence-once needs one: then it is DIR/evidence, and for a ledger on an object store each server needs a folder
+    /// of its own. An index costs memory and time for each entry.
     #[arg(long, env = "ARBORLOG_EVIDENCE_INDEX", value_name = "FOLDER")]
     evidence_index: Option<PathBuf>,
     /// The newest entries that this index covers, at least.
@@ -150,8 +151,8 @@ impl EvidenceArgs {
         let is_on_store = store::of(&args.dir, args.store.as_deref())?.is_some();
         let dir = match &self.evidence_index {
             Some(dir) => dir.clone(),
-            None if !is_on_store => args.dir.join("evidence"),
             None if self.evidence_once.is_empty() => return Ok(None),
+            None if !is_on_store => args.dir.join("evidence"),
             None => {
                 let why = "--evidence-once needs an index: name a folder of this server's own with --evidence-index";
                 return Err(Failure::usage(why.to_owned()));
