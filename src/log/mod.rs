@@ -133,7 +133,7 @@ use crate::ledger::State;
 use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
-use crate::store::blobs::{BlobStore, Progress, load_state};
+use crate::store::blobs::{BlobStore, Progress};
 use crate::store::{Bytes, DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use keeper::Keeper;
 use leadership::{Packing, SharedLog};
@@ -340,9 +340,8 @@ impl Log {
                 Some((first_key, signed))
             }
         };
-        let loaded = load_state(&*shared.blobs, patience).await?;
         let reader = Reader::new(Arc::new(store.clone()));
-        let recovered = recovery::recover_from(&reader, signer.origin(), loaded).await?;
+        let recovered = recovery::recover_from(&reader, signer.origin(), &store).await?;
         let published = match signed {
             None => None,
             Some((first_key, signed)) => {
