@@ -41,7 +41,7 @@ fn saves(criterion: &mut Criterion) {
                 (dir, saved, change(&mut state))
             },
             |(dir, mut saved, change)| {
-                saved.save(&change).expect("a save");
+                saved.save(change).expect("a save");
                 (dir, saved)
             },
             BatchSize::PerIteration,
@@ -49,14 +49,14 @@ fn saves(criterion: &mut Criterion) {
     });
     let dir = tempfile::tempdir().expect("a folder");
     let mut saved = SavedState::open(dir.path()).expect("a database");
-    saved.save(&change(&mut state)).expect("a save");
+    saved.save(change(&mut state)).expect("a save");
     group.bench_function("what 1,000 awards changed", |bench| {
         bench.iter_batched(
             || {
                 awards.apply_to(&mut state, CHANGED);
                 change(&mut state)
             },
-            |change| saved.save(&change).expect("a save"),
+            |change| saved.save(change).expect("a save"),
             BatchSize::PerIteration,
         );
     });

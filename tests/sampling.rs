@@ -787,9 +787,8 @@ mod pictures {
         pictures.extend((1..=20).map(|number| jpeg(&scene(number), 80)));
         let folder = world.path("files");
         std::fs::create_dir(&folder).unwrap();
-        let mut next = 56;
         let mut indexes = Vec::new();
-        for (number, bytes) in pictures.iter().enumerate() {
+        for (next, (number, bytes)) in (56..).zip(pictures.iter().enumerate()) {
             std::fs::write(folder.join(number.to_string()), bytes).unwrap();
             let planting = Planting {
                 evidence: Digest::from_bytes(sha256(bytes)),
@@ -798,7 +797,6 @@ mod pictures {
                 ..statements::planting(11, next, 1, 0)
             };
             indexes.push(world.it.admit("planter", planting));
-            next += 1;
         }
         world.write();
         let report = world.audit(&["--evidence", folder.to_str().unwrap()]);

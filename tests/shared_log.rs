@@ -282,16 +282,43 @@ fn a_state_that_was_saved_is_where_a_start_begins() {
     shared.check(&server);
     append(&server, &shared.awards(&server, 300..310));
     assert_eq!(server.stop(), 0);
-    // One byte of it is another.
-    let parts = support::files(&std::path::Path::new(folder).join("state"));
-    let part = parts.iter().find(|path| path.ends_with("0000000000"));
-    let part = part.expect("a part");
-    let mut bytes = std::fs::read(part).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(part, bytes).unwrap();
+    // One byte of the newest is another: the one before it is as good.
+    let saved = || {
+        let parts = support::files(&std::path::Path::new(folder).join("state"));
+        let parts = parts.into_iter();
+        let mut parts: Vec<_> = parts.filter(|path| path.ends_with("0000000000")).collect();
+        parts.sort();
+        parts
+    };
+    let before = saved();
+    let server = shared.serve(&every);
+    wait_until("it leads", Duration::from_secs(5), || leads(&server));
+    append(&server, &shared.awards(&server, 310..600));
+    wait_until("one more is saved", Duration::from_secs(10), || {
+        let (parts, named) = (saved(), std::fs::read_to_string(&newest).unwrap());
+        parts.len() > before.len() && parts.last().unwrap().display().to_string().contains(&named)
+    });
+    assert_eq!(server.stop(), 0);
+    let damage = |part: &std::path::PathBuf| {
+        let mut bytes = std::fs::read(part).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(part, bytes).unwrap();
+    };
+    damage(saved().last().unwrap());
     let (server, log) = start("damaged");
     assert!(log.contains("is damaged"), "{log}");
+    assert!(log.contains("a saved state was loaded"), "{log}");
+    shared.check(&server);
+    assert_eq!(server.stop(), 0);
+    // Where the name of the newest is no name either; and where all of them are damaged.
+    std::fs::write(&newest, "nonsense").unwrap();
+    let (server, log) = start("unnamed");
+    assert!(log.contains("a saved state was loaded"), "{log}");
+    assert_eq!(server.stop(), 0);
+    saved().iter().rev().skip(1).for_each(damage);
+    let (server, log) = start("all-damaged");
+    assert!(log.contains("made from all entries"), "{log}");
     shared.check(&server);
 }
 

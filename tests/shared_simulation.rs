@@ -449,8 +449,8 @@ fn simulate(seed: u64) -> [u64; 5] {
             .await
             .expect("it takes too long");
         audit(&world).await;
-        let loaded = load_state(&Link::to(&world.store), Patience::default()).await;
-        loaded.unwrap().is_ok()
+        let found = load_state(&Link::to(&world.store), Patience::default(), None).await;
+        found.unwrap().is_some_and(|found| found.loaded.is_ok())
     });
     runtime.shutdown_background();
     let told = world.told.lock().unwrap();

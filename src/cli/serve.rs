@@ -25,7 +25,7 @@ use arborlog::log::{
 use arborlog::outcome::Outcome;
 use arborlog::record::FormatVersion;
 use arborlog::store::SEGMENT_BYTES;
-use arborlog::store::blobs::{ROUNDS_AT_START, probe};
+use arborlog::store::blobs::{ROUNDS_AT_INIT, ROUNDS_AT_START, probe};
 use arborlog::version::{COMMIT, RELEASE};
 use arborlog::web::{self, Site};
 
@@ -48,6 +48,9 @@ pub struct ServeArgs {
     /// bucket serves them (c2sp.org/tlog-tiles).
     #[arg(long, env = "ARBORLOG_TILES")]
     tiles: bool,
+    /// Try the store as `init` does, in ten rounds rather than one: after a change of it.
+    #[arg(long)]
+    probe: bool,
     /// Verify the signatures of what other servers commit again.
     #[arg(long, env = "ARBORLOG_VERIFY_FOLLOWED")]
     verify_followed: bool,
@@ -488,10 +491,14 @@ fn admin_listener(address: &str) -> Result<Arc<std::net::TcpListener>, Failure> 
     Ok(Arc::new(listener))
 }
 
-/// The object store of the ledger, tried in one round, if it has one.
+/// The object store of the ledger, which was tried, if it has one.
 async fn shared(args: &ServeArgs) -> Result<Option<SharedConfig>, Failure> {
     let Some(blobs) = store::of(&args.dir, args.store.as_deref())? else {
-        let flags = [(args.follow, "--follow"), (args.tiles, "--tiles")];
+        let flags = [
+            (args.follow, "--follow"),
+            (args.tiles, "--tiles"),
+            (args.probe, "--probe"),
+        ];
         if let Some((_, flag)) = flags.iter().find(|(is_given, _)| *is_given) {
             return Err(Failure::usage(format!(
                 "{flag} is for a ledger on an object store: name it with --store"
@@ -506,7 +513,13 @@ async fn shared(args: &ServeArgs) -> Result<Option<SharedConfig>, Failure> {
     match &without_key {
         Some(_) => tracing::info!("{NEVER_LEADS}"),
         // It writes.
-        None => probe(std::slice::from_ref(&blobs), ROUNDS_AT_START).await?,
+        None => {
+            let rounds = match args.probe {
+                true => ROUNDS_AT_INIT,
+                false => ROUNDS_AT_START,
+            };
+            probe(std::slice::from_ref(&blobs), rounds).await?;
+        }
     }
     Ok(Some(SharedConfig {
         follow: args.follow,

@@ -73,7 +73,7 @@ pub(super) fn push_string(bytes: &mut Vec<u8>, string: &[u8]) {
 }
 
 #[cfg(all(test, feature = "keys"))]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

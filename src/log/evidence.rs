@@ -140,6 +140,11 @@ impl Evidence {
         Ok(low)
     }
 
+    /// Whether anybody's awards are refused by their evidence.
+    pub(super) fn has_rules(&self) -> bool {
+        !self.once.is_empty()
+    }
+
     /// This process leads from now on, with so many entries in the log.
     pub(super) fn begin_to_lead(&self, size: u64) {
         self.leads_from.store(size, Ordering::Release);
@@ -152,9 +157,6 @@ impl Evidence {
 
     /// How long an evidence of this issuer's awards may not be named again, and the issuer's holder.
     pub(super) fn rule_of(&self, state: &State, issuer: &PublicKey) -> Option<Rule> {
-        if self.once.is_empty() {
-            return None;
-        }
         let holder = state.holder_slug(issuer)?;
         let within_ms = *self.once.get(holder)?;
         let holder = state.holder_number(issuer)?.0;
@@ -366,10 +368,13 @@ impl EvidenceJudge {
                 let state = state.read().unwrap_or_else(PoisonError::into_inner);
                 evidence.rule_of(&state, &submission.issuer)
             };
-            let digests = evidence_of_awards(&submission.said);
-            let (Some(rule), false) = (rule, digests.is_empty()) else {
+            let Some(rule) = rule else {
                 return false;
             };
+            let digests = evidence_of_awards(&submission.said);
+            if digests.is_empty() {
+                return false;
+            }
             if !is_ready {
                 return true;
             }

@@ -17,15 +17,19 @@ impl Log {
     pub(super) async fn screen_evidence(
         &self,
         issuer: &PublicKey,
-        awards: Vec<(usize, Digest)>,
+        awards: impl Iterator<Item = (usize, Digest)> + Send,
     ) -> Result<Vec<(usize, Refusal)>, AppendError> {
         let Some(evidence) = &self.evidence else {
             return Ok(Vec::new());
         };
         let rule = evidence.rule_of(&self.state(), issuer);
-        let (Some(rule), false) = (rule, awards.is_empty()) else {
+        let Some(rule) = rule else {
             return Ok(Vec::new());
         };
+        let awards: Vec<_> = awards.collect();
+        if awards.is_empty() {
+            return Ok(Vec::new());
+        }
         if !evidence.is_ready() {
             return Err(AppendError::unindexed());
         }

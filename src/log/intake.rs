@@ -243,7 +243,7 @@ impl Log {
         let awards = records.iter().enumerate();
         let awards = awards.filter_map(|(at, signed)| Some((at, award_of(signed)?.evidence)));
         // Before the look: what came in meanwhile, these very records too, is old by then.
-        let reused = self.screen_evidence(&issuer, awards.collect()).await?;
+        let reused = self.screen_evidence(&issuer, awards).await?;
         let (look, screened) = {
             let state = self.state();
             let look = self.look(&state, &issuer, records.iter());

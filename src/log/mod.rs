@@ -138,7 +138,7 @@ use crate::ledger::State;
 use crate::note::{Checkpoint, VerifierKey};
 use crate::record::{Index, LogHead, Origin, RecordId, SigningContext, TimeMs};
 use crate::shares::Shares;
-use crate::store::blobs::{BlobStore, Blobs, CountedBlobs, Progress, load_state};
+use crate::store::blobs::{BlobStore, Blobs, CountedBlobs, Progress};
 use crate::store::{Bytes, DiskStore, SEGMENT_BYTES, SavedState, Store, StoreError};
 use evidence::{Evidence, EvidenceJudge};
 use figures::Measured;
@@ -369,9 +369,8 @@ impl Log {
                 Some((first_key, signed))
             }
         };
-        let loaded = load_state(&*blobs, patience).await?;
         let reader = Reader::new(Arc::new(store.clone()));
-        let recovered = recovery::recover_from(&reader, signer.origin(), loaded).await?;
+        let recovered = recovery::recover_from(&reader, signer.origin(), &store).await?;
         let published = match signed {
             None => None,
             Some((first_key, signed)) => {
@@ -541,7 +540,10 @@ impl Log {
             roots,
             proven: Arc::clone(&proven),
             queue: QueueTaker(Arc::clone(&queue)),
-            evidence: evidence.clone().map(EvidenceJudge::new),
+            evidence: evidence
+                .clone()
+                .filter(|evidence| evidence.has_rules())
+                .map(EvidenceJudge::new),
             keeper: Keeper::start(
                 saved,
                 recovered.saved_size,

@@ -11,11 +11,13 @@ use crate::ledger::State;
 use crate::merkle::{Frontier, TILE_HASHES};
 use crate::record::{Entry, LogHead, Origin};
 use crate::replay::{CheckedEntry, EntryFault, Group, Replay, ReplayError, Signatures};
-use crate::store::blobs::LoadedState;
+use crate::store::blobs::{BlobStore, FoundState, LoadedState, load_state};
 use crate::store::{SavedState, StoreError};
 
 /// Bundles under way while one is replayed.
 const BUNDLES_AHEAD: usize = 16;
+/// Saved states that a start tries, the newest first. A sweep leaves two.
+const STATES_TRIED_MAX: usize = 3;
 
 /// Why a log can't be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -126,30 +128,37 @@ async fn recovered(
     })
 }
 
-/// Recovers the state and the tree of a log that several processes share: from a state that was saved in its
-/// store, if the log itself says its root; otherwise from all entries.
+/// Recovers the state and the tree of a log that several processes share: from the newest state that was saved in its
+/// store and of which the log itself says the root; from all entries if there is none.
 pub(super) async fn recover_from(
     reader: &Reader,
     origin: &Origin,
-    loaded: Result<LoadedState, String>,
+    store: &BlobStore,
 ) -> Result<Recovered, RecoveryError> {
     let head = reader.store().head().await?;
-    let fitting = match loaded {
-        Ok(loaded) => fit(reader, origin, loaded, head).await,
-        Err(why) => Err(why),
-    };
-    let (replay, saved_size) = match fitting {
-        Ok((state, tree)) => {
-            let size = tree.size();
-            tracing::info!(size, "a saved state was loaded");
-            (Replay::resume(state, tree, Signatures::Trust), size)
+    let mut below = None;
+    for _ in 0..STATES_TRIED_MAX {
+        let found = load_state(&**store.blobs(), store.patience(), below).await?;
+        let Some(FoundState { size, loaded }) = found else {
+            break;
+        };
+        let fitting = match loaded {
+            Ok(loaded) => fit(reader, origin, loaded, head).await,
+            Err(why) => Err(why),
+        };
+        match fitting {
+            Ok((state, tree)) => {
+                tracing::info!(size, "a saved state was loaded");
+                let replay = Replay::resume(state, tree, Signatures::Trust);
+                return recovered(reader, replay, head, size).await;
+            }
+            Err(why) => tracing::warn!(size, %why, "a saved state can't be used"),
         }
-        Err(why) => {
-            tracing::info!(%why, "the state is made from all entries");
-            (Replay::new(origin, Signatures::Trust), 0)
-        }
-    };
-    recovered(reader, replay, head, saved_size).await
+        below = Some(size);
+    }
+    tracing::info!("the state is made from all entries");
+    let replay = Replay::new(origin, Signatures::Trust);
+    recovered(reader, replay, head, 0).await
 }
 
 /// A saved state with its tree, if an entry of this log says its root; or why not.

@@ -90,7 +90,7 @@ impl Log {
             _ => None,
         });
         // Looked up here, it is in memory when the sequencer asks, which names all that is refused.
-        self.screen_evidence(&issuer, awards.collect()).await?;
+        self.screen_evidence(&issuer, awards).await?;
         for _ in 0..ROUNDS_MAX {
             let said = Said::Batch(Arc::clone(&checked));
             let (verdict, published) = self.sequence(sender, issuer, said).await?;

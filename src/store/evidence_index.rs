@@ -283,7 +283,7 @@ mod tests {
             digest: Digest::from_bytes([digest; 32]),
             index: Index(index),
             admitted_at: TimeMs(index * 10),
-            award: (index % 2 == 0).then_some((7, Grams(index))),
+            award: index.is_multiple_of(2).then_some((7, Grams(index))),
         }
     }
 

@@ -107,11 +107,13 @@ impl Shared {
             // Several at once.
             "POST" => {
                 let body = String::from_utf8_lossy(&request.body).into_owned();
+                let mut deleted = String::new();
                 for part in body.split("<Key>").skip(1) {
                     let key = part.split("</Key>").next().unwrap();
                     objects.remove(&format!("{name}/{key}").replace("//", "/"));
+                    write!(deleted, "<Deleted><Key>{key}</Key></Deleted>").unwrap();
                 }
-                let body = "<?xml version=\"1.0\"?><DeleteResult></DeleteResult>";
+                let body = format!("<?xml version=\"1.0\"?><DeleteResult>{deleted}</DeleteResult>");
                 answer("200 OK", "", body.as_bytes())
             }
             _ => error("405 Method Not Allowed", "MethodNotAllowed"),

@@ -54,7 +54,7 @@ pub use pack::{Pack, PackShape};
 pub use packer::{Packer, Packing};
 pub use probe::{ROUNDS_AT_INIT, ROUNDS_AT_START, probe};
 pub use settle::Patience;
-pub use states::{LoadedState, SavesState, load_state, newest_saved_size, save_state};
+pub use states::{FoundState, LoadedState, SavesState, load_state, newest_saved_size, save_state};
 pub use static_tiles::StaticTiles;
 pub use store::BlobStore;
 pub use sweep::{Swept, sweep, sweep_states, sweep_tiles};

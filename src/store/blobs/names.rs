@@ -60,9 +60,12 @@ pub(super) fn state_size(folder: &str) -> Option<u64> {
     is_save.then(|| number_in(STATES, numbered)).flatten()
 }
 
+/// The last part of the name of what makes a saved state whole.
+pub(super) const META: &str = "meta";
+
 /// Of what makes a saved state whole.
 pub(super) fn state_meta(folder: &str) -> String {
-    format!("{folder}/meta")
+    format!("{folder}/{META}")
 }
 
 /// Of a part of a saved state.

@@ -143,22 +143,81 @@ pub async fn newest_saved_size(
     Ok(newest.and_then(|name| names::state_size(std::str::from_utf8(&name).ok()?)))
 }
 
-/// The newest state that is saved; or why there is none to use, in words.
+/// A state that is saved.
+pub struct FoundState {
+    /// The number of entries that it rests on.
+    pub size: u64,
+    /// The state; or why it can't be used, in words.
+    pub loaded: Result<LoadedState, String>,
+}
+
+/// The newest state that is saved, or the newest one of fewer entries than `below`; `None` if there is none.
 ///
 /// # Errors
 /// [`StoreError`] when the store can't be asked.
 pub async fn load_state(
     blobs: &dyn Blobs,
     patience: Patience,
+    below: Option<u64>,
+) -> Result<Option<FoundState>, StoreError> {
+    let folder = match below {
+        None => {
+            let ask = || blobs.get(names::NEWEST_STATE, None);
+            let Some(newest) = patience.ask(names::NEWEST_STATE, ask).await? else {
+                return Ok(None);
+            };
+            let folder = String::from_utf8_lossy(&newest).into_owned();
+            match names::state_size(&folder) {
+                Some(size) => Some((size, folder)),
+                // Damaged: the list has the names too.
+                None => newest_below(blobs, patience, u64::MAX).await?,
+            }
+        }
+        Some(size) => newest_below(blobs, patience, size).await?,
+    };
+    let Some((size, folder)) = folder else {
+        return Ok(None);
+    };
+    let loaded = load_from(blobs, patience, size, folder).await?;
+    Ok(Some(FoundState { size, loaded }))
+}
+
+/// The folder of the newest saved state of fewer entries than `size` that has its `meta`. Reads the names of all that
+/// are older, so it is for a store whose newest one can't be used.
+async fn newest_below(
+    blobs: &dyn Blobs,
+    patience: Patience,
+    size: u64,
+) -> Result<Option<(u64, String)>, StoreError> {
+    let (mut newest, mut after) = (None, String::new());
+    loop {
+        let ask = || blobs.list_after(names::STATES, &after, NAMES_AT_ONCE);
+        let names = patience.ask(names::STATES, ask).await?;
+        for name in &names {
+            let Some((folder, part)) = name.rsplit_once('/') else {
+                continue;
+            };
+            // Names are in the order of sizes.
+            match names::state_size(folder) {
+                Some(found) if found >= size => return Ok(newest),
+                Some(found) if part == names::META => newest = Some((found, folder.to_owned())),
+                _ => {}
+            }
+        }
+        match names.into_iter().next_back() {
+            Some(last) => after = last,
+            None => return Ok(newest),
+        }
+    }
+}
+
+async fn load_from(
+    blobs: &dyn Blobs,
+    patience: Patience,
+    size: u64,
+    folder: String,
 ) -> Result<Result<LoadedState, String>, StoreError> {
     let get = |name: String| async move { patience.ask(&name, || blobs.get(&name, None)).await };
-    let Some(folder) = get(names::NEWEST_STATE.to_owned()).await? else {
-        return Ok(Err("none was saved yet".to_owned()));
-    };
-    let folder = String::from_utf8_lossy(&folder).into_owned();
-    let Some(size) = names::state_size(&folder) else {
-        return Ok(Err(format!("{folder:?} is no name of one")));
-    };
     let Some(meta) = get(names::state_meta(&folder)).await? else {
         return Ok(Err(format!("{folder} is not whole")));
     };

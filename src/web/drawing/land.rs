@@ -97,12 +97,23 @@ pub(super) fn path(view: &View, bytes_max: usize) -> String {
                 continue;
             }
             let mut points: Vec<Point> = Vec::new();
+            // On which sides the last two points are outside.
+            let mut outside = [0; 2];
             for (east, north) in &ring.points {
                 let point = view.point((of(*north), of(*east) + turn));
-                let is_near = |last: &Point| (last.0 - point.0).hypot(last.1 - point.1) < NEAREST;
-                if !points.last().is_some_and(is_near) {
-                    points.push(point);
+                let sides = sides_outside(point, view.size);
+                if sides & outside[0] & outside[1] != 0 {
+                    // Three together outside of one side: nothing that is seen depends on the one in the middle.
+                    points.pop();
+                    outside[1] = outside[0];
+                } else if let Some(last) = points.last() {
+                    let (across, down) = (last.0 - point.0, last.1 - point.1);
+                    if across * across + down * down < NEAREST * NEAREST {
+                        continue;
+                    }
                 }
+                points.push(point);
+                outside = [outside[1], sides];
             }
             let cut = clipped(points, view.size);
             if cut.len() > 2 {
@@ -111,6 +122,20 @@ pub(super) fn path(view: &View, bytes_max: usize) -> String {
         }
     }
     within(&rings, bytes_max)
+}
+
+/// On which sides of a map a point is outside, a bit each.
+fn sides_outside(point: Point, size: Point) -> u8 {
+    let is_outside = [
+        point.0 < -MARGIN,
+        point.0 > size.0 + MARGIN,
+        point.1 < -MARGIN,
+        point.1 > size.1 + MARGIN,
+    ];
+    let sides = is_outside.iter().zip([1, 2, 4, 8]);
+    sides
+        .map(|(is_outside, bit)| u8::from(*is_outside) * bit)
+        .sum()
 }
 
 /// The part of a ring within a map (Sutherland and Hodgman).
