@@ -4,31 +4,21 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State as Extract;
-use serde::Deserialize;
 
 use super::frame::{Frame, Visit};
+use super::lineage::{Lineage, LineageQuery, entry_about};
 use super::say::{SaidNames, isolated, sentence};
 use super::texts::Language;
-use super::{PageResult, Pages, not_found, page, stated};
+use super::{PageResult, Pages, page, stated};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, Query, parse_path, parse_query};
+use crate::answer::extract::{Path, Query};
 use crate::crypto::PublicKey;
 use crate::figures::{decimal, signed};
 use crate::ledger::State;
-use crate::ledger::history::{AccountStep, account_step};
-use crate::record::{
-    AccountId, Award, FullEntry, Index, Kind, MethodId, MethodVersion, Stated, Statement,
-};
+use crate::record::{AccountId, Award, Index, Kind, MethodId, MethodVersion, Stated, Statement};
 
 /// The most lines of an account's statement on one page.
 const LINES: usize = 50;
-
-/// The query of an account's page.
-#[derive(Deserialize)]
-pub(super) struct AccountQuery {
-    /// The entry whose line is the first on the page; the newest one if left out.
-    before: Option<String>,
-}
 
 /// A line of an account's statement.
 struct AccountLine {
@@ -79,40 +69,15 @@ pub(super) async fn account(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path(id): Path<String>,
-    Query(query): Query<AccountQuery>,
+    Query(query): Query<LineageQuery>,
 ) -> PageResult {
-    let id: AccountId = parse_path(&id, "the account")?;
-    let look = |state: &State| {
-        let account = state.account(&id).copied();
-        account.ok_or_else(|| not_found("account"))
-    };
-    let (account, f) = pages.see(&visit, look).await?;
-    let asked_for: Option<Index> = match &query.before {
-        Some(index) => Some(parse_query(index, "before")?),
-        None => None,
-    };
-    let mut next = Some(asked_for.unwrap_or(account.last_entry));
+    let (account, f, mut lineage) = Lineage::asked(&pages, &visit, &id, &query).await?;
     let mut lines = Vec::new();
-    while let Some(index) = next
-        && lines.len() < LINES
+    while lines.len() < LINES
+        && let Some((index, entry, step)) = lineage.step().await?
     {
-        let found = entry_about(&pages, &id, index).await?;
-        let (entry, step) = found.ok_or_else(|| {
-            if asked_for == Some(index) {
-                let detail = "there is no entry about this account at that place in this ledger";
-                Problem::not_found(detail)
-            } else {
-                let detail = format!("the lineage of account {id} leads to entry {index}");
-                Problem::contradiction(&detail)
-            }
-        })?;
-        lines.push(line(
-            visit.language,
-            index,
-            &stated(index, &entry)?,
-            step.change,
-        ));
-        next = step.before;
+        let said = stated(index, &entry)?;
+        lines.push(line(visit.language, index, &said, step.change));
     }
     let reckon = |state: &State| {
         let told = lines.iter().map(|line| match &line.said {
@@ -131,10 +96,10 @@ pub(super) async fn account(
     }
     page(&AccountPage {
         f,
-        id: id.to_string(),
+        id: lineage.account().to_string(),
         balance: visit.language.decimal(signed(account.balance.into())),
         lines,
-        older: next,
+        older: lineage.next(),
     })
 }
 
@@ -164,25 +129,6 @@ pub(super) async fn newest_reversal(
         next = step.before;
     }
     Ok(None)
-}
-
-/// An entry, and what it did to an account; `None` if it is not about that account.
-pub(super) async fn entry_about(
-    pages: &Pages,
-    id: &AccountId,
-    index: Index,
-) -> Result<Option<(FullEntry, AccountStep)>, Problem> {
-    let (_, entry) = pages.entry(index).await?;
-    let Some(said) = entry.stated() else {
-        return Ok(None);
-    };
-    let target = match said.statement {
-        Statement::Correction(correction) => Some(pages.entry(correction.target).await?.1),
-        _ => None,
-    };
-    let target = target.as_ref().and_then(FullEntry::stated);
-    let step = account_step(id, &said, target.map(|target| target.statement));
-    Ok(step.map(|step| (entry, step)))
 }
 
 /// The line of an entry, but for why it was said: the ledger has the names for that.

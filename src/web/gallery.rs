@@ -4,29 +4,21 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State as Extract;
-use serde::Deserialize;
 
-use super::account::entry_about;
 use super::frame::{Frame, Visit};
+use super::lineage::{Lineage, LineageQuery};
 use super::names::species_name;
 use super::texts::fill;
-use super::{PageResult, Pages, not_found, page, stated};
+use super::{PageResult, Pages, page, stated};
 use crate::answer::Problem;
-use crate::answer::extract::{Path, Query, parse_path, parse_query};
+use crate::answer::extract::{Path, Query};
 use crate::ledger::{ClaimTree, State};
-use crate::record::{AccountId, Day, Index, Kind, PlotNumber, Serial, TimeMs};
+use crate::record::{Day, Index, Kind, PlotNumber, Serial, TimeMs};
 
 /// The most certificates on one page.
 const TREES_MAX: usize = 24;
 /// The most entries of the account that are read for one page.
 const STEPS_MAX: usize = 300;
-
-/// The query of a gallery.
-#[derive(Deserialize)]
-pub(super) struct GalleryQuery {
-    /// The entry of the account at which the page begins; the newest one if left out.
-    before: Option<String>,
-}
 
 /// A certificate as a card.
 struct Card {
@@ -63,32 +55,20 @@ pub(super) async fn gallery(
     Extract(pages): Extract<Arc<Pages>>,
     visit: Visit,
     Path(id): Path<String>,
-    Query(query): Query<GalleryQuery>,
+    Query(query): Query<LineageQuery>,
 ) -> PageResult {
-    let id: AccountId = parse_path(&id, "the account")?;
-    let look = |state: &State| {
-        let account = state.account(&id).copied();
-        account.ok_or_else(|| not_found("account"))
-    };
-    let (account, f) = pages.see(&visit, look).await?;
-    let asked_for: Option<Index> = match &query.before {
-        Some(index) => Some(parse_query(index, "before")?),
-        None => None,
-    };
-    let mut next = Some(asked_for.unwrap_or(account.last_entry));
+    let (_, f, mut lineage) = Lineage::asked(&pages, &visit, &id, &query).await?;
     let mut claims: Vec<(Index, TimeMs)> = Vec::new();
     for _ in 0..STEPS_MAX {
-        let Some(index) = next.filter(|_| claims.len() < TREES_MAX) else {
+        if claims.len() == TREES_MAX {
+            break;
+        }
+        let Some((index, entry, _)) = lineage.step().await? else {
             break;
         };
-        let found = entry_about(&pages, &id, index).await?;
-        let (entry, step) = found.ok_or_else(|| {
-            Problem::not_found("there is no entry about this account at that place in this ledger")
-        })?;
         if stated(index, &entry)?.statement.kind() == Kind::Claim {
             claims.push((index, entry.admitted_at()));
         }
-        next = step.before;
     }
     let look = |state: &State| {
         let cards = claims
@@ -99,9 +79,9 @@ pub(super) async fn gallery(
     let cards = pages.look(look).await?;
     page(&GalleryPage {
         f,
-        id: id.to_string(),
+        id: lineage.account().to_string(),
         cards,
-        older: next,
+        older: lineage.next(),
     })
 }
 

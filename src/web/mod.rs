@@ -15,6 +15,7 @@ mod gallery;
 mod home;
 mod install;
 mod life;
+mod lineage;
 mod live;
 mod method;
 mod names;
