@@ -485,6 +485,20 @@ fn surveys_that_are_missing_and_who_paid() {
     let index = survey_now(&mut it, all_alive(1, 20, 9, "the city"));
     only(&it, TODAY, "survey_paid_by_planter", &[index, Index(5)]);
 
+    // A holder is known by the names of all its keys.
+    for payer in ["Leaf and Root", "Second Spring"] {
+        let mut it = plain();
+        for (key, name) in [("old", "Leaf and Root"), ("new", "Second Spring")] {
+            let named = KeyGrant {
+                display_name: name.parse().unwrap(),
+                ..grant(key, Role::Planter, "greenhands")
+            };
+            it.admit(&format!("g1+g2+{key}"), named);
+        }
+        let index = survey_now(&mut it, all_alive(1, 20, 9, payer));
+        only(&it, TODAY, "survey_paid_by_planter", &[index, Index(5)]);
+    }
+
     let mut it = plain();
     it.admit("surveyor", void(Index(11)));
     let all = found(&it, TODAY);

@@ -223,6 +223,16 @@ impl Cases {
         );
     }
 
+    /// Adds a case of a survey, as grave as its plot has trees, with the entry that states the plot.
+    fn add_survey(&mut self, number: PlotNumber, plot: &PlotState, survey: Index, detail: String) {
+        self.add(
+            plot.planted().into(),
+            format!("plot {number}"),
+            detail,
+            vec![survey, plot.stated_at],
+        );
+    }
+
     /// The same of as many cases, each of weight 1, of which the first were added.
     pub(super) fn counted(mut self, count: u64) -> Self {
         (self.count, self.weight) = (count, count.into());

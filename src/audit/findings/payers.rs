@@ -110,7 +110,8 @@ fn is_swap(one: &[char], other: &[char]) -> bool {
     }
 }
 
-fn like_planter(facts: &Facts<'_>) -> Option<Finding> {
+/// The names under which each holder's keys were stated.
+pub(super) fn display_names<'a>(facts: &Facts<'a>) -> BTreeMap<&'a str, Vec<&'a str>> {
     let mut names = BTreeMap::<&str, Vec<&str>>::new();
     for key in facts.state.keys() {
         if let KeyRole::Issuer {
@@ -123,6 +124,11 @@ fn like_planter(facts: &Facts<'_>) -> Option<Finding> {
             known.push(display_name.as_str());
         }
     }
+    names
+}
+
+fn like_planter(facts: &Facts<'_>) -> Option<Finding> {
+    let names = display_names(facts);
     let mut cases = Cases::new(
         "payer_resembles_planter",
         Severity::Medium,
@@ -147,12 +153,7 @@ fn like_planter(facts: &Facts<'_>) -> Option<Finding> {
                 .find(|(_, core)| is_near(core, &payers));
             if let Some((name, _)) = near.filter(|_| !payers.is_empty()) {
                 let detail = format!("paid by {payer:?}, of a plot of {name:?}");
-                cases.add(
-                    plot.planted().into(),
-                    format!("plot {number}"),
-                    detail,
-                    vec![index, plot.stated_at],
-                );
+                cases.add_survey(*number, plot, index, detail);
             }
         }
     }
@@ -165,18 +166,7 @@ fn like_planter(facts: &Facts<'_>) -> Option<Finding> {
 /// A surveyor under nearly the name of who holds or funds the plot. The rules keep one holder from planting and surveying,
 /// and know holders by their slugs alone.
 fn surveyor_like_planter(facts: &Facts<'_>) -> Option<Finding> {
-    let mut names = BTreeMap::<&str, Vec<&str>>::new();
-    for key in facts.state.keys() {
-        if let KeyRole::Issuer {
-            holder,
-            display_name,
-            ..
-        } = &key.role
-        {
-            let known = names.entry(holder.as_str()).or_default();
-            known.push(display_name.as_str());
-        }
-    }
+    let names = display_names(facts);
     let named = |holder: &str| {
         let display = names.get(holder).into_iter().flatten();
         display
@@ -199,12 +189,7 @@ fn surveyor_like_planter(facts: &Facts<'_>) -> Option<Finding> {
             let is_one = |name: &String| !name.is_empty() && own.iter().any(|it| is_near(it, name));
             if theirs.iter().any(is_one) {
                 let detail = format!("surveyed by {surveyor}, held by {}", plot.holder);
-                cases.add(
-                    plot.planted().into(),
-                    format!("plot {number}"),
-                    detail,
-                    vec![index, plot.stated_at],
-                );
+                cases.add_survey(*number, plot, index, detail);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::payers::display_names;
 use super::{Cases, Facts, Finding, Inconsistent, Severity, many};
 use crate::audit::chance::{bound, refuted};
 use crate::audit::estimate::percent;
@@ -265,18 +266,7 @@ fn one_payer(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
-    let names: BTreeMap<&str, &str> = facts
-        .state
-        .keys()
-        .filter_map(|key| match &key.role {
-            crate::ledger::KeyRole::Issuer {
-                holder,
-                display_name,
-                ..
-            } => Some((holder.as_str(), display_name.as_str())),
-            _ => None,
-        })
-        .collect();
+    let names = display_names(facts);
     let mut cases = Cases::new(
         "survey_paid_by_planter",
         Severity::Medium,
@@ -285,19 +275,14 @@ fn own_payer(facts: &Facts<'_>) -> Option<Finding> {
     );
     for (number, plot, index, survey) in all(facts) {
         let payer = survey.survey.paid_by.as_str().trim();
-        let planter = names.get(plot.holder.as_str()).copied();
+        let mut planter = names.get(plot.holder.as_str()).into_iter().flatten();
         if payer == plot.plot.funded_by.as_str()
-            || Some(payer) == planter
+            || planter.any(|name| *name == payer)
             || payer == plot.holder.as_str()
         {
             let basis = survey.survey.basis.words();
             let detail = format!("{basis} of {}, paid by {payer}", survey.survey.surveyed_on);
-            cases.add(
-                plot.planted().into(),
-                format!("plot {number}"),
-                detail,
-                vec![index, plot.stated_at],
-            );
+            cases.add_survey(number, plot, index, detail);
         }
     }
     cases.finding(|count| {
