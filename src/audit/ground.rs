@@ -130,7 +130,7 @@ impl Ground {
 
 /// The area of a polygon on the ellipsoid of WGS 84, in square metres: its outer ring less its holes, whatever way round
 /// they are written. Reckoned on the sphere that has the ellipsoid's area, at authalic latitudes (J. P. Snyder, Map
-/// Projections, USGS PP 1395, 1987, 3-11 to 3-14), on the plane that keeps distances from the first corner. A ring that
+/// Projections, USGS PP 1395, 1987, 3-11 to 3-14), on the plane around the first corner that keeps areas. A ring that
 /// crosses itself covers some of its ground negatively.
 pub fn polygon_area_m2(rings: &[Vec<Place>]) -> f64 {
     let Some(middle) = rings.first().and_then(|ring| ring.first()) else {
