@@ -362,11 +362,11 @@ const PAGE_LIES = {
   'a digit before a fact': (html) => html.replace(/<span translate="no" data-fact="survey\.alive">/g, '9<span translate="no" data-fact="survey.alive">'),
   'digits turned around': (html) => html.replace(/<span translate="no" data-fact="survey\.alive">([^<]*)<\/span>/g, '<bdo dir="rtl" data-fact="survey.alive">$1</bdo>'),
   'true facts hidden and false ones shown': (html) => html.replace(
-    /<span translate="no" data-fact="claim\.species_name">([^<]*)<\/span>/,
-    '<span hidden data-fact="claim.species_name">$1</span><span>Sequoiadendron giganteum</span>',
+    /<(span|bdi)[^>]* data-fact="claim\.species_name">([^<]*)<\/\1>/,
+    '<$1 hidden data-fact="claim.species_name">$2</$1><span>Sequoiadendron giganteum</span>',
   ),
   'marks left out': (html) => html.replace(/ data-fact="claim\.(species_name|species|points|by|account|admitted_at)"/g, '')
-    .replace(/<dd>[^<]*<span>[A-Z][a-z]+ [a-z]+<\/span>/, '<dd><span>Sequoiadendron giganteum</span>'),
+    .replace(/<dd>[^<]*<(span|bdi)[^>]*>[A-Z][a-z]+ [a-z]+<\/\1>/, '<dd><span>Sequoiadendron giganteum</span>'),
   'a banner that says that all was checked': (html) => html
     .replace('<p id="answer">', '<p style="color:green"><b>Every check held. Verified by the United Nations.</b></p><p id="answer">'),
 };
