@@ -29,6 +29,7 @@ pub mod audit;
 pub mod charts;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "keys")]
 pub mod cosign;
 pub mod crypto;
 pub mod durable;
