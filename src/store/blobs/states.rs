@@ -138,9 +138,18 @@ pub async fn newest_saved_size(
     blobs: &dyn Blobs,
     patience: Patience,
 ) -> Result<Option<u64>, StoreError> {
+    let newest = newest_folder(blobs, patience).await?;
+    Ok(newest.and_then(|folder| names::state_size(&folder)))
+}
+
+/// What is named as the folder of the newest saved state: if it was damaged, no name of one.
+async fn newest_folder(
+    blobs: &dyn Blobs,
+    patience: Patience,
+) -> Result<Option<String>, StoreError> {
     let ask = || blobs.get(names::NEWEST_STATE, None);
     let newest = patience.ask(names::NEWEST_STATE, ask).await?;
-    Ok(newest.and_then(|name| names::state_size(std::str::from_utf8(&name).ok()?)))
+    Ok(newest.map(|name| String::from_utf8_lossy(&name).into_owned()))
 }
 
 /// A state that is saved.
@@ -162,11 +171,9 @@ pub async fn load_state(
 ) -> Result<Option<FoundState>, StoreError> {
     let folder = match below {
         None => {
-            let ask = || blobs.get(names::NEWEST_STATE, None);
-            let Some(newest) = patience.ask(names::NEWEST_STATE, ask).await? else {
+            let Some(folder) = newest_folder(blobs, patience).await? else {
                 return Ok(None);
             };
-            let folder = String::from_utf8_lossy(&newest).into_owned();
             match names::state_size(&folder) {
                 Some(size) => Some((size, folder)),
                 // Damaged: the list has the names too.
@@ -189,25 +196,33 @@ async fn newest_below(
     patience: Patience,
     size: u64,
 ) -> Result<Option<(u64, String)>, StoreError> {
-    let (mut newest, mut after) = (None, String::new());
+    let names = names_below(blobs, patience, size).await?;
+    Ok(names.iter().rev().find_map(|(size, name)| {
+        let (folder, part) = name.rsplit_once('/')?;
+        (part == names::META).then(|| (*size, folder.to_owned()))
+    }))
+}
+
+/// The names of all parts of saved states of fewer entries than `size`, with their numbers of entries, in the order of
+/// these.
+async fn names_below(
+    blobs: &dyn Blobs,
+    patience: Patience,
+    size: u64,
+) -> Result<Vec<(u64, String)>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), String::new());
     loop {
         let ask = || blobs.list_after(names::STATES, &after, NAMES_AT_ONCE);
         let names = patience.ask(names::STATES, ask).await?;
-        for name in &names {
-            let Some((folder, part)) = name.rsplit_once('/') else {
-                continue;
-            };
-            // Names are in the order of sizes.
-            match names::state_size(folder) {
-                Some(found) if found >= size => return Ok(newest),
-                Some(found) if part == names::META => newest = Some((found, folder.to_owned())),
-                _ => {}
-            }
-        }
-        match names.into_iter().next_back() {
-            Some(last) => after = last,
-            None => return Ok(newest),
-        }
+        let Some(last) = names.last() else {
+            return Ok(found);
+        };
+        after = last.clone();
+        let sized = names.into_iter().filter_map(|name| {
+            let (folder, _) = name.rsplit_once('/')?;
+            Some((names::state_size(folder)?, name))
+        });
+        found.extend(sized.filter(|(of, _)| *of < size));
     }
 }
 
@@ -266,20 +281,7 @@ pub(super) async fn sweep_states(blobs: &dyn Blobs, patience: Patience) -> Resul
     let Some(newest) = newest_saved_size(blobs, patience).await? else {
         return Ok(0);
     };
-    let (mut found, mut after) = (Vec::new(), String::new());
-    loop {
-        let ask = || blobs.list_after(names::STATES, &after, NAMES_AT_ONCE);
-        let names = patience.ask(names::STATES, ask).await?;
-        let Some(last) = names.last() else {
-            break;
-        };
-        after = last.clone();
-        let sized = names.into_iter().filter_map(|name| {
-            let (folder, _) = name.rsplit_once('/')?;
-            Some((names::state_size(folder)?, name))
-        });
-        found.extend(sized.filter(|(size, _)| *size < newest));
-    }
+    let found = names_below(blobs, patience, newest).await?;
     // Names are in the order of sizes: the last one before the newest stays.
     let kept = found.last().map_or(0, |(size, _)| *size);
     let mut deleted = 0;
