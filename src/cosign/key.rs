@@ -37,7 +37,6 @@ pub(super) enum CosignerKey {
 
 impl CosignerKey {
     /// Makes a key and writes its file; takes the one that an ssh-agent has instead if its public half is there.
-    #[cfg(feature = "random")]
     pub(super) fn make(
         kind: KeyKind,
         path: &Path,
@@ -99,7 +98,6 @@ pub(super) fn open_beside(path: &Path, access: &KeyAccess) -> Result<Signer, Key
 
 /// A new key, written to a file; or the one whose public half is beside that file already, and which an ssh-agent
 /// has.
-#[cfg(feature = "random")]
 pub(super) fn make_or_take(path: &Path, access: &KeyAccess) -> Result<Signer, KeyFileError> {
     let public_half = path.with_extension("pub");
     if public_half.exists() {

@@ -18,12 +18,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::{listed, name_of};
 use super::key::CosignerKey;
-#[cfg(feature = "random")]
 use super::key::KeyKind;
 use super::request::{AddCheckpoint, RequestError};
 use super::watched::{LogRefusal, WatchedLog};
 use crate::crypto::{KeyAccess, KeyFileError};
-#[cfg(feature = "random")]
 use crate::durable::create;
 use crate::durable::{FileError, Held, at, hold, make_folders, read_if_there, replace};
 use crate::note::{
@@ -117,7 +115,6 @@ impl Witness {
     ///
     /// # Errors
     /// [`WitnessError`].
-    #[cfg(feature = "random")]
     pub fn init(dir: &Path, name: &KeyName, kind: KeyKind) -> Result<VerifierKey, WitnessError> {
         Self::init_with(dir, name, kind, &KeyAccess::default())
     }
@@ -127,7 +124,6 @@ impl Witness {
     ///
     /// # Errors
     /// [`WitnessError`].
-    #[cfg(feature = "random")]
     pub fn init_with(
         dir: &Path,
         name: &KeyName,

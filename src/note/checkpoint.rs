@@ -80,6 +80,7 @@ impl UnverifiedCheckpoint {
 
     /// The checkpoint that a cosigner noted as its own: whether the cosigner signed it,
     /// [`super::Cosignature::verify`] says.
+    #[cfg(feature = "keys")]
     pub(crate) fn cosigned(self) -> Checkpoint {
         self.0
     }
@@ -205,6 +206,7 @@ impl Checkpoint {
     }
 
     /// The same without lines of others than the log itself: what strangers added is not kept.
+    #[cfg(feature = "keys")]
     pub(crate) fn alone(&self) -> Self {
         let mut alone = self.clone();
         alone.note.keep_lines_of(self.origin.as_str());

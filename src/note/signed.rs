@@ -154,6 +154,7 @@ impl SignedNote {
     }
 
     /// Keeps the lines of this name alone.
+    #[cfg(feature = "keys")]
     pub(super) fn keep_lines_of(&mut self, name: &str) {
         self.signatures.retain(|line| line.name == name);
     }
@@ -175,6 +176,7 @@ impl SignedNote {
     }
 
     /// The signature lines from one on, as they stand in the note.
+    #[cfg(feature = "keys")]
     pub(crate) fn lines_from(&self, first: usize) -> String {
         self.signatures.iter().skip(first).map(line_of).collect()
     }

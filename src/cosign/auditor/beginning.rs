@@ -91,13 +91,6 @@ impl BeginsWith<'_> {
     ///
     /// # Errors
     /// [`BeginningError`].
-    #[cfg_attr(
-        not(feature = "random"),
-        expect(
-            dead_code,
-            reason = "only a new auditor begins, and its keys are random"
-        )
-    )]
     pub(super) fn make(&self, file: &Path) -> Result<(Since, Checkpoint), BeginningError> {
         let no_state = || BeginningError::NoState(self.state.display().to_string());
         let mut saved = SavedAudit::read(self.state)?.ok_or_else(no_state)?;

@@ -4,21 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::beginning::BeginningError;
-#[cfg(feature = "random")]
 use super::beginning::BeginsWith;
 use super::followed::{AuditorRefusal, FollowedLog};
 use super::others::{OtherAuditor, read_others};
 use super::statement::Statement;
 use crate::cosign::LogRefusal;
 use crate::cosign::files::listed;
-#[cfg(feature = "random")]
 use crate::cosign::key::KeyKind;
 use crate::cosign::key::{CosignerKey, make_or_take, open_beside};
 use crate::cosign::request::AddCheckpoint;
 use crate::cosign::witness::hash_of;
 use crate::crypto::{KeyAccess, KeyFileError, Signer};
 use crate::durable::{FileError, Held, hold, read_if_there};
-#[cfg(feature = "random")]
 use crate::durable::{create, make_folders, replace};
 use crate::note::{AuditNote, CosignError, KeyName, UnverifiedCheckpoint, VerifierKey};
 
@@ -90,7 +87,6 @@ impl CosigningAuditor {
     ///
     /// # Errors
     /// [`AuditorError`].
-    #[cfg(feature = "random")]
     pub fn init(
         dir: &Path,
         name: &KeyName,
@@ -104,7 +100,6 @@ impl CosigningAuditor {
     ///
     /// # Errors
     /// [`AuditorError`].
-    #[cfg(feature = "random")]
     pub fn init_with(
         dir: &Path,
         name: &KeyName,
@@ -121,7 +116,6 @@ impl CosigningAuditor {
     ///
     /// # Errors
     /// [`AuditorError`]; then there is no auditor in the folder.
-    #[cfg(feature = "random")]
     pub fn init_since(
         dir: &Path,
         name: &KeyName,
@@ -145,7 +139,6 @@ impl CosigningAuditor {
         Ok((vkey, notes_vkey, statement))
     }
 
-    #[cfg(feature = "random")]
     fn init_to_state(
         dir: &Path,
         name: &KeyName,
@@ -322,7 +315,6 @@ pub(super) fn beginning_file(dir: &Path, origin: &KeyName) -> PathBuf {
     dir.join("beginning").join(hash_of(origin))
 }
 
-#[cfg(feature = "random")]
 fn begin_folder(dir: &Path) -> Result<(), AuditorError> {
     make_folders(dir)?;
     refuse_witness(dir)?;
