@@ -19,7 +19,8 @@ impl Log {
         issuer: &PublicKey,
         awards: impl Iterator<Item = (usize, Digest)> + Send,
     ) -> Result<Vec<(usize, Refusal)>, AppendError> {
-        let Some(evidence) = &self.evidence else {
+        let with_rules = self.evidence.as_ref();
+        let Some(evidence) = with_rules.filter(|evidence| evidence.has_rules()) else {
             return Ok(Vec::new());
         };
         let rule = evidence.rule_of(&self.state(), issuer);
