@@ -84,6 +84,7 @@ impl Iterator for Numbers<'_> {
 pub(super) fn path(view: &View, bytes_max: usize) -> String {
     let (south, north) = view.latitudes();
     let (west, width) = (view.west(), view.width());
+    let window = Window::of(view);
     let mut rings = Vec::new();
     for ring in RINGS.iter() {
         let of = |units: i16| f64::from(units) / UNITS;
@@ -97,23 +98,12 @@ pub(super) fn path(view: &View, bytes_max: usize) -> String {
                 continue;
             }
             let mut points: Vec<Point> = Vec::new();
-            // On which sides the last two points are outside.
-            let mut outside = [0; 2];
-            for (east, north) in &ring.points {
-                let point = view.point((of(*north), of(*east) + turn));
-                let sides = sides_outside(point, view.size);
-                if sides & outside[0] & outside[1] != 0 {
-                    // Three together outside of one side: nothing that is seen depends on the one in the middle.
-                    points.pop();
-                    outside[1] = outside[0];
-                } else if let Some(last) = points.last() {
-                    let (across, down) = (last.0 - point.0, last.1 - point.1);
-                    if across * across + down * down < NEAREST * NEAREST {
-                        continue;
-                    }
+            for (east, north) in window.turned(turn).worth_drawing(&ring.points) {
+                let point = view.point((of(north), of(east) + turn));
+                let is_near = |last: &Point| (last.0 - point.0).hypot(last.1 - point.1) < NEAREST;
+                if !points.last().is_some_and(is_near) {
+                    points.push(point);
                 }
-                points.push(point);
-                outside = [outside[1], sides];
             }
             let cut = clipped(points, view.size);
             if cut.len() > 2 {
@@ -124,18 +114,64 @@ pub(super) fn path(view: &View, bytes_max: usize) -> String {
     within(&rings, bytes_max)
 }
 
-/// On which sides of a map a point is outside, a bit each.
-fn sides_outside(point: Point, size: Point) -> u8 {
-    let is_outside = [
-        point.0 < -MARGIN,
-        point.0 > size.0 + MARGIN,
-        point.1 < -MARGIN,
-        point.1 > size.1 + MARGIN,
-    ];
-    let sides = is_outside.iter().zip([1, 2, 4, 8]);
-    sides
-        .map(|(is_outside, bit)| u8::from(*is_outside) * bit)
-        .sum()
+/// A view with its margin, in units of the outlines.
+struct Window {
+    west: f64,
+    south: f64,
+    east: f64,
+    north: f64,
+}
+
+impl Window {
+    fn of(view: &View) -> Self {
+        let (south, north) = view.latitudes();
+        let (west, width) = (view.west(), view.width());
+        let across = MARGIN * width / view.size.0;
+        let down = MARGIN * (north - south) / view.size.1;
+        Self {
+            west: (west - across) * UNITS,
+            south: (south - down) * UNITS,
+            east: (west + width + across) * UNITS,
+            north: (north + down) * UNITS,
+        }
+    }
+
+    /// Where land that is drawn some degrees farther east is seen.
+    fn turned(&self, degrees: f64) -> Self {
+        let units = degrees * UNITS;
+        Self {
+            west: self.west - units,
+            east: self.east - units,
+            ..*self
+        }
+    }
+
+    /// On which sides of it a point is, a bit each.
+    fn sides(&self, (east, north): (i16, i16)) -> u8 {
+        let (east, north) = (f64::from(east), f64::from(north));
+        u8::from(east < self.west)
+            | u8::from(east > self.east) << 1
+            | u8::from(north < self.south) << 2
+            | u8::from(north > self.north) << 3
+    }
+
+    /// The points of a ring without those that change nothing in the window: of three together outside of one side, the
+    /// one in the middle. Rings have tens of thousands of points, most of them far away.
+    fn worth_drawing(&self, ring: &[(i16, i16)]) -> Vec<(i16, i16)> {
+        let mut kept: Vec<(i16, i16)> = Vec::new();
+        // On which sides the last two are.
+        let mut outside = [0; 2];
+        for point in ring {
+            let sides = self.sides(*point);
+            if sides & outside[0] & outside[1] != 0 {
+                kept.pop();
+                outside[1] = outside[0];
+            }
+            kept.push(*point);
+            outside = [outside[1], sides];
+        }
+        kept
+    }
 }
 
 /// The part of a ring within a map (Sutherland and Hodgman).
@@ -189,6 +225,40 @@ mod tests {
         for ring in RINGS.iter() {
             assert!(ring.points.len() > 2 && ring.west >= -20_000 && ring.east <= 20_000);
             assert!(ring.south >= -9_000 && ring.north <= 9_000);
+        }
+    }
+
+    /// A ring with all its points and the one without what is far away are the same in the window.
+    #[test]
+    fn what_is_passed_over_changes_no_land_that_is_seen() {
+        for (place, least) in [
+            ((37.7, -122.4), 2.0),
+            ((59.9, 10.7), 12.0),
+            ((-17.5, 179.9), 3.0),
+        ] {
+            let view = View::of(&[place], (320.0, 220.0), least).unwrap();
+            let window = Window::of(&view);
+            let project = |ring: &[(i16, i16)]| {
+                let of = |units: i16| f64::from(units) / UNITS;
+                let points = ring.iter().map(|(x, y)| view.point((of(*y), of(*x))));
+                clipped(points.collect(), view.size)
+            };
+            // Twice the area of what is seen of it.
+            let area = |ring: &[Point]| -> f64 {
+                let next = ring.iter().cycle().skip(1);
+                ring.iter()
+                    .zip(next)
+                    .map(|(a, b)| a.0 * b.1 - b.0 * a.1)
+                    .sum()
+            };
+            let mut passed_over = 0;
+            for ring in RINGS.iter() {
+                let kept = window.worth_drawing(&ring.points);
+                passed_over += ring.points.len() - kept.len();
+                let (all, few) = (area(&project(&ring.points)), area(&project(&kept)));
+                assert!((all - few).abs() < 1e-3, "{place:?}: {all} {few}");
+            }
+            assert!(passed_over > 90_000, "{passed_over}");
         }
     }
 
