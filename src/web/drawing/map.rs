@@ -4,7 +4,7 @@
 use askama::Template;
 
 use super::land;
-use super::path::{Point, STEPS, within};
+use super::path::{Point, STEPS, whole, within};
 use super::view::{Place, View};
 
 /// Units of the map across and down: a phone of 320 pixels draws one in 0.9 pixels.
@@ -291,12 +291,12 @@ fn bar(view: &View, metres: &impl Fn(f64) -> String) -> Bar {
 
 /// A number to a tenth, without a zero behind it.
 pub(super) fn tenths(number: f64) -> String {
-    let text = format!("{number:.1}");
-    let text = text.strip_suffix(".0").unwrap_or(&text);
-    if text == "-0" {
-        "0".to_owned()
-    } else {
-        text.to_owned()
+    let tenths = whole(number * 10.0);
+    let sign = if tenths < 0 { "-" } else { "" };
+    let (units, rest) = (tenths.unsigned_abs() / 10, tenths.unsigned_abs() % 10);
+    match rest {
+        0 => format!("{sign}{units}"),
+        _ => format!("{sign}{units}.{rest}"),
     }
 }
 
